@@ -1,0 +1,1 @@
+"""Jobs, steps, target groups, lifecycles: the words of Elastic Jobs as values, without any input or output."""

@@ -1,0 +1,69 @@
+"""The sentences of ``last_message``, by level and lifecycle (reference 3.3)."""
+
+from __future__ import annotations
+
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+
+__all__ = ["WAITING_FOR_WORKER", "job_message", "nothing_to_do", "step_message", "target_message"]
+
+_L = Lifecycle
+
+WAITING_FOR_WORKER = "Waiting for an available worker."
+
+_TARGET_VERBS: dict[Lifecycle, str] = {
+    _L.CREATED: "is waiting to execute on",
+    _L.IN_PROGRESS: "started execution on",
+    _L.WAITING_FOR_RETRY: "is waiting to retry execution on",
+    _L.SUCCEEDED: "succeeded execution on",
+    _L.FAILED: "failed execution on",
+    _L.CANCELED: "canceled execution on",
+    _L.TIMED_OUT: "timed out execution on",
+    _L.SKIPPED: "skipped execution, because an earlier execution of this job is still running, on",
+}
+
+_STEP_PHRASES: dict[Lifecycle, str] = {
+    _L.CREATED: "is preparing targets",
+    _L.IN_PROGRESS: "is evaluating targets",
+    _L.WAITING_FOR_CHILD_JOB_EXECUTIONS: "is waiting for execution on targets",
+    _L.WAITING_FOR_RETRY: "is waiting to retry evaluating targets",
+    _L.SUCCEEDED: "succeeded",
+    _L.SUCCEEDED_WITH_SKIPPED: "succeeded, with execution skipped on some targets",
+    _L.SKIPPED: "skipped execution on targets",
+    _L.FAILED: "failed",
+    _L.TIMED_OUT: "timed out",
+    _L.CANCELED: "canceled",
+}
+
+_JOB_MESSAGES: dict[Lifecycle, str] = {
+    _L.CREATED: "Job execution is created.",
+    _L.IN_PROGRESS: "Job execution is in progress.",
+    _L.WAITING_FOR_CHILD_JOB_EXECUTIONS: "Job execution is waiting for its steps.",
+    _L.WAITING_FOR_RETRY: "Job execution is waiting to retry.",
+    _L.SUCCEEDED: "Job execution succeeded.",
+    _L.SUCCEEDED_WITH_SKIPPED: "Job execution succeeded, with some steps or targets skipped.",
+    _L.SKIPPED: "Job execution skipped all of its work.",
+    _L.FAILED: "Job execution failed.",
+    _L.TIMED_OUT: "Job execution timed out.",
+    _L.CANCELED: "Job execution canceled.",
+}
+
+
+def target_message(lifecycle: Lifecycle, step_id: int, server_name: str, database_name: str) -> str:
+    """Return the sentence of a target row: ``Step 1 succeeded execution on target (server 's', database 'd').``"""
+    verb = _TARGET_VERBS[lifecycle]
+    return f"Step {step_id} {verb} target (server '{server_name}', database '{database_name}')."
+
+
+def step_message(lifecycle: Lifecycle, step_id: int) -> str:
+    """Return the sentence of a step row."""
+    return f"Step {step_id} {_STEP_PHRASES[lifecycle]}."
+
+
+def job_message(lifecycle: Lifecycle) -> str:
+    """Return the sentence of a job row."""
+    return _JOB_MESSAGES[lifecycle]
+
+
+def nothing_to_do(step_id: int, target_group_name: str) -> str:
+    """Return the sentence of a step whose target group holds no database at the moment, and of its job."""
+    return f"Step {step_id} succeeded: target group '{target_group_name}' holds no databases, there was nothing to do."
