@@ -1,0 +1,83 @@
+"""What is asked on a target's session besides the script: the lock before it, the open transactions after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from airflow_provider_elasticjobs.exceptions import OutcomeUnknownError, ScriptError, ServerUnreachableError
+from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.tsql.diagnostics import first_number, joined_text, parse_odbc_error
+from airflow_provider_elasticjobs.tsql.literals import literal
+
+if TYPE_CHECKING:
+    import pyodbc
+
+__all__ = ["acquire_step_lock", "refuse_open_transactions", "step_lock_name"]
+
+# Held by the session, not by a transaction: the script's own leave it alone, and it ends with the connection.
+_ACQUIRE = """
+SET NOCOUNT ON;
+DECLARE @result int;
+EXEC @result = sp_getapplock @Resource = {name}, @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0;
+SET NOCOUNT OFF;
+SELECT @result;
+"""
+
+
+def step_lock_name(job_id: UUID, step_name: str) -> str:
+    """Return the name of one step's lock, at most 255 characters.
+
+    It holds the step's name, not its id: a step inserted before it must not make it another one.
+    """
+    return f"elasticjobs/{str(job_id).lower()}/{step_name.casefold()}"
+
+
+def acquire_step_lock(connection: pyodbc.Connection, name: str, target: Target) -> bool:
+    """Take a step's lock for the life of the connection's session.
+
+    :param connection: an open connection to the target.
+    :param name: from :func:`step_lock_name`.
+    :param target: the database, for errors.
+    :returns: False if another session holds it.
+    :raises ScriptError: if the server refuses the question.
+    :raises ServerUnreachableError: if it does not answer; the script has not been sent then.
+    """
+    result = _ask(connection, _ACQUIRE.format(name=literal(name)), target, ServerUnreachableError)
+    return result is not None and int(result) >= 0
+
+
+def refuse_open_transactions(connection: pyodbc.Connection, target: Target) -> None:
+    """Raise if the script left a transaction open: closing the connection would undo what looked like a success.
+
+    :param connection: the script's connection.
+    :param target: the database, for errors.
+    :raises ScriptError: naming how many are open.
+    :raises OutcomeUnknownError: if the server does not answer any more.
+    """
+    if count := _ask(connection, "SELECT @@TRANCOUNT;", target, OutcomeUnknownError):
+        raise ScriptError(
+            f"the script ended with {count} open transaction(s), which are rolled back: "
+            "every BEGIN TRANSACTION needs its COMMIT",
+            server=target.server_name,
+            database=target.database_name,
+        )
+
+
+def _ask(
+    connection: pyodbc.Connection,
+    question: str,
+    target: Target,
+    unanswered: type[ServerUnreachableError | OutcomeUnknownError],
+) -> Any:
+    import pyodbc  # noqa: PLC0415 - the driver is loaded when it is first needed
+
+    try:
+        with connection.cursor() as cursor:
+            return cursor.execute(question).fetchval()
+    except pyodbc.Error as error:
+        records = parse_odbc_error(error)
+        number = first_number(records)
+        kind = unanswered if number is None else ScriptError
+        text = f"{target.label}: {joined_text(records)}"
+        raise kind(text, server=target.server_name, database=target.database_name, number=number) from error

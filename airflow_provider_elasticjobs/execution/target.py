@@ -1,0 +1,273 @@
+"""One script on one database: claim, lock, attempts, deadlines, stop, and the rows that say so."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_elasticjobs.connections.connection_string import application_name_of
+from airflow_provider_elasticjobs.exceptions import (
+    ClaimLostError,
+    ElasticJobsError,
+    ExecutionReleasedError,
+    OutcomeUnknownError,
+)
+from airflow_provider_elasticjobs.execution.agent import JobAgent
+from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
+from airflow_provider_elasticjobs.execution.order import TargetOrder
+from airflow_provider_elasticjobs.execution.script import script_batches
+from airflow_provider_elasticjobs.execution.session import (
+    acquire_step_lock,
+    refuse_open_transactions,
+    step_lock_name,
+)
+from airflow_provider_elasticjobs.job_database import executions
+from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, Claim
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.messages import target_message
+from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
+from airflow_provider_elasticjobs.tsql.run import ScriptRun
+
+if TYPE_CHECKING:
+    import pyodbc
+
+__all__ = ["Connector", "TargetExecution", "TargetResult"]
+
+#: ``(server, database, application name)`` to an open connection in autocommit mode.
+Connector = Callable[[str, str, "str | None"], "pyodbc.Connection"]
+
+_SUCCEEDED = Ending(Lifecycle.SUCCEEDED, Outcome.SUCCEEDED)
+_SKIPPED = Ending(Lifecycle.SKIPPED, Outcome.SKIPPED)
+
+#: Seconds between two looks at the lock that an attempt of a lost process still holds.
+_LOCK_POLL_SECONDS = 1.0
+#: Seconds that a stop keeps asking the server to let go of the script.
+_STOP_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """How the work on one target ended, as its row says."""
+
+    lifecycle: Lifecycle
+    message: str
+    attempts: int
+
+
+class TargetExecution:
+    """Runs one script on one database to its end, and writes every change of state to its row first.
+
+    :param order: the script and the database.
+    :param airflow: the task instance that does it.
+    :param agent: this process, as the job database knows it.
+    :param connect: opens a connection to the target in autocommit mode.
+    :param log: receives a logging level and a text: what the script said, and what was decided.
+    """
+
+    def __init__(
+        self,
+        order: TargetOrder,
+        airflow: AirflowRef,
+        *,
+        agent: JobAgent,
+        connect: Connector,
+        log: Callable[[int, str], None],
+    ) -> None:
+        self.order = order
+        self._airflow = airflow
+        self._agent = agent
+        self._connect = connect
+        self._log = log
+        self._changed = threading.Condition()
+        self._stop: StopReason | None = None
+        self._script: ScriptRun | None = None
+
+    def run(self) -> TargetResult:
+        """Claim the row and run the script until it succeeds, is stopped, or has no attempts left; blocks.
+
+        :returns: what the row says at the end; at once if it had ended before.
+        :raises ClaimLostError: if another process has taken the row over.
+        :raises ExecutionReleasedError: if :meth:`release` stopped it; the row is as active as it was.
+        :raises JobDatabaseError: if the job database refuses a write, or stays away for too long.
+        """
+        claim = executions.claim_target(
+            self._agent.job_database, self.order.execution_id, self._airflow, self._agent.record
+        )
+        if isinstance(claim, AlreadyFinished):
+            self._log(logging.INFO, f"Nothing to do, the row had ended: {claim.lifecycle}, {claim.message}")
+            return TargetResult(claim.lifecycle, claim.message or "", 0)
+        with self._agent.track(claim.job_execution_id, self.cancel):
+            return self._run_claimed(claim)
+
+    def cancel(self) -> None:
+        """Stop the script on the server, or whatever is waited for; from any thread, more than once."""
+        self._halt(StopReason.CANCELLED)
+
+    def release(self) -> None:
+        """Stop like :meth:`cancel`, but leave the row active for another process to take over."""
+        self._halt(StopReason.RELEASED)
+
+    def _halt(self, reason: StopReason) -> None:
+        with self._changed:
+            if self._stop is None:
+                self._stop = reason
+            script = self._script
+            self._changed.notify_all()
+        if script is not None:
+            _stop_script(script)
+
+    def _run_claimed(self, claim: Claim) -> TargetResult:
+        attempt, lost = claim.attempts, claim.lost_attempt
+        while True:
+            attempt += 1
+            ending = self._attempt(claim, attempt, lost)
+            lost = False
+            if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
+                return self._finish(claim, ending, attempt)
+            if stopped := self._wait_for_retry(claim, ending, attempt):
+                return self._finish(claim, Ending.stopped(stopped), attempt)
+
+    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+        target = self.order.target
+        sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
+        message = ending.message or sentence
+        settled = executions.finish_target(
+            self._agent.job_database,
+            claim,
+            ending.lifecycle,
+            message,
+            outcome=ending.outcome,
+            error_number=ending.error_number,
+        )
+        if not settled.written:
+            raise ClaimLostError(f"the row of {target.label} was taken over by another process")
+        self._log(logging.INFO if ending.lifecycle.is_good else logging.ERROR, message)
+        return TargetResult(ending.lifecycle, message, attempt)
+
+    def _attempt(self, claim: Claim, attempt: int, lost: bool) -> Ending:
+        start = executions.begin_attempt(self._agent.job_database, claim, attempt)
+        if start.cancelled:
+            self.cancel()
+            return Ending.stopped(StopReason.CANCELLED)
+        if not start.begun:
+            raise ClaimLostError(f"the row of {self.order.target.label} was taken over by another process")
+        self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
+        try:
+            with self._agent.deadlines.within(self.order.step_timeout, self._expire):
+                return self._attempt_script(claim, lost)
+        except ElasticJobsError as error:
+            error.step_name, error.attempt = claim.step_name, attempt
+            self._raise_if_released()
+            return ending_of(error, self._stop)
+
+    def _expire(self) -> None:
+        self._halt(StopReason.TIMED_OUT)
+
+    def _raise_if_released(self) -> None:
+        if self._stop is StopReason.RELEASED:
+            raise ExecutionReleasedError(f"{self.order.target.label} is left for another process to take over")
+
+    def _attempt_script(self, claim: Claim, lost: bool) -> Ending:
+        target = self.order.target
+        batches = script_batches(self.order.command, claim)
+        connection = self._connect(
+            target.server_name, target.database_name, application_name_of(claim.job_execution_id)
+        )
+        try:
+            if not self._lock(connection, claim, lost):
+                self._raise_if_released()
+                return _SKIPPED if self._stop is None else Ending.stopped(self._stop)
+            if lost:
+                self._acknowledge_lost_attempt()
+            script = ScriptRun(
+                connection,
+                batches,
+                on_message=self._say,
+                on_result=self._count,
+                server=target.server_name,
+                database=target.database_name,
+            )
+            with self._current(script):
+                script.run()
+            refuse_open_transactions(connection, target)
+        finally:
+            # A broken connection cannot be closed politely, and what broke it is on its way up already.
+            with contextlib.suppress(Exception):
+                connection.close()
+        return _SUCCEEDED
+
+    def _lock(self, connection: pyodbc.Connection, claim: Claim, lost: bool) -> bool:
+        """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""
+        name = step_lock_name(claim.job_id, claim.step_name)
+        while self._stop is None:
+            if acquire_step_lock(connection, name, self.order.target):
+                return self._stop is None
+            if not lost:
+                return False
+            self._log(logging.INFO, "The attempt that was lost still runs on the server; waiting for it to end")
+            self._pause(_LOCK_POLL_SECONDS)
+        return False
+
+    def _acknowledge_lost_attempt(self) -> None:
+        message = "an earlier attempt was lost with its process, and whether its script committed is unknown"
+        if not self.order.idempotent:
+            raise OutcomeUnknownError(f"{message}; the step is not idempotent, so it is not repeated")
+        self._log(logging.WARNING, f"{message}; the script runs again")
+
+    @contextlib.contextmanager
+    def _current(self, script: ScriptRun) -> Iterator[None]:
+        with self._changed:
+            self._script = script
+            stopped = self._stop is not None
+        if stopped:
+            _stop_script(script)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._script = None
+
+    def _wait_for_retry(self, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
+        delay = self.order.retry.delay(attempt)
+        self._log(logging.WARNING, f"Attempt {attempt} failed: {ending.message}")
+        if not executions.wait_for_retry(
+            self._agent.job_database,
+            claim,
+            ending.message,
+            delay_seconds=delay,
+            outcome=ending.outcome,
+            error_number=ending.error_number,
+        ):
+            raise ClaimLostError(f"the row of {self.order.target.label} was taken over by another process")
+        self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
+        self._pause(delay)
+        self._raise_if_released()
+        return self._stop
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop is not None, timeout=seconds)
+
+    def _say(self, message: Message) -> None:
+        self._log(logging.ERROR if message.is_error else logging.INFO, str(message))
+
+    def _count(self, result: ResultSet) -> None:
+        if result.columns:
+            self._log(logging.INFO, f"Result set of {result.columns} column(s) and {result.rows} row(s)")
+        else:
+            self._log(logging.INFO, f"{result.rows} row(s) affected")
+
+
+def _stop_script(script: ScriptRun) -> None:
+    """Send attentions until the server lets go, from a thread of its own: who asked must not wait for that."""
+    threading.Thread(
+        target=script.cancel,
+        kwargs={"patience": _STOP_PATIENCE_SECONDS},
+        name="elasticjobs-stop",
+        daemon=True,
+    ).start()
