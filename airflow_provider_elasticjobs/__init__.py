@@ -1,0 +1,67 @@
+"""T-SQL on fleets of Azure SQL and SQL Server databases, one Airflow task each, with everything an Elastic Job has.
+
+Every public name is imported on first use: importing the package imports neither a driver nor an Azure library nor
+Airflow's database.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_elasticjobs.exceptions import ElasticJobsError
+    from airflow_provider_elasticjobs.hooks.elasticjobs import ElasticJobsHook
+    from airflow_provider_elasticjobs.model.job import Job, JobStep
+    from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+    from airflow_provider_elasticjobs.model.retry import RetryPolicy
+    from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, Target, TargetGroup
+    from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+    from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
+    from airflow_provider_elasticjobs.task_groups.elastic_job import ElasticJob
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ElasticJob",
+    "ElasticJobOperator",
+    "ElasticJobsError",
+    "ElasticJobsHook",
+    "Job",
+    "JobStep",
+    "Lifecycle",
+    "ResolveTargetGroupOperator",
+    "RetryPolicy",
+    "SqlDatabase",
+    "SqlElasticPool",
+    "SqlServer",
+    "Target",
+    "TargetGroup",
+]
+
+_MODULES = {
+    "ElasticJob": "task_groups.elastic_job",
+    "ElasticJobOperator": "operators.elastic_job",
+    "ElasticJobsError": "exceptions",
+    "ElasticJobsHook": "hooks.elasticjobs",
+    "Job": "model.job",
+    "JobStep": "model.job",
+    "Lifecycle": "model.lifecycle",
+    "ResolveTargetGroupOperator": "operators.target_group",
+    "RetryPolicy": "model.retry",
+    "SqlDatabase": "model.targets",
+    "SqlElasticPool": "model.targets",
+    "SqlServer": "model.targets",
+    "Target": "model.targets",
+    "TargetGroup": "model.targets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

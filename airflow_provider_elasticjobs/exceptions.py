@@ -14,7 +14,9 @@ ElasticJobsError
 ├── ScriptError                the server refused a statement of the script
 ├── ScriptCancelledError       the script was stopped by this side, and the server confirmed it
 ├── OutcomeUnknownError        the script was sent, and no answer came: it may have committed
-└── JobDatabaseError           the job database is not installed, too old, or refuses what is needed
+├── JobDatabaseError           the job database is not installed, too old, or refuses what is needed
+├── ClaimLostError             another process has taken over the row that this one was working on
+└── ExecutionReleasedError     this process gave its work up unfinished, for another one to take over
 ```
 """
 
@@ -23,11 +25,13 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "ClaimLostError",
     "ConnectionSettingsError",
     "DatabaseNotFoundError",
     "DefinitionError",
     "DriverNotFoundError",
     "ElasticJobsError",
+    "ExecutionReleasedError",
     "FirewallError",
     "JobDatabaseError",
     "LoginFailedError",
@@ -127,3 +131,11 @@ class OutcomeUnknownError(ElasticJobsError):
 
 class JobDatabaseError(ElasticJobsError):
     """The job database is not installed, of another version, or refuses what is needed."""
+
+
+class ClaimLostError(ElasticJobsError):
+    """Another process has taken over the row; whatever this one still does must not be written."""
+
+
+class ExecutionReleasedError(ElasticJobsError):
+    """This process stops without an outcome: the row stays active, for the next process to take over."""

@@ -4,13 +4,57 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_elasticjobs.hooks.connection_form import CONNECTION_TYPE
+
 __all__ = ["get_provider_info"]
+
+_CONFIG: dict[str, Any] = {
+    "elasticjobs": {
+        "description": "Elastic jobs: how this installation runs scripts.",
+        "options": {
+            "deferrable": {
+                "description": "Whether ElasticJobOperator runs scripts in the triggerer unless a task says otherwise.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": None,
+                "default": "True",
+            },
+            "trigger_threads": {
+                "description": "Most scripts that run at a time in one triggerer; those above it wait in its queue.",
+                "version_added": "0.1.0",
+                "type": "integer",
+                "example": None,
+                "default": "1000",
+            },
+        },
+    }
+}
 
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's description, in the shape of Airflow's ``provider_info.schema.json``."""
+    name = "Elastic Jobs"
+    package = "airflow_provider_elasticjobs"
     return {
         "package-name": "airflow-provider-elasticjobs",
-        "name": "Elastic Jobs",
+        "name": name,
         "description": "T-SQL on fleets of Azure SQL and SQL Server databases, one task each.",
+        "integrations": [
+            {
+                "integration-name": name,
+                "external-doc-url": "https://learn.microsoft.com/azure/azure-sql/database/elastic-jobs-overview",
+                "tags": ["azure"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": name,
+                "python-modules": [f"{package}.operators.elastic_job", f"{package}.operators.target_group"],
+            }
+        ],
+        "hooks": [{"integration-name": name, "python-modules": [f"{package}.hooks.elasticjobs"]}],
+        "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.elastic_job"]}],
+        "connection-types": [CONNECTION_TYPE],
+        "cli": [f"{package}.cli.definition.get_cli_commands"],
+        "config": _CONFIG,
     }

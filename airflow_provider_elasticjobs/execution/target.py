@@ -144,8 +144,11 @@ class TargetExecution:
             outcome=ending.outcome,
             error_number=ending.error_number,
         )
+        if settled.lifecycle is None:
+            raise self._claim_lost()
         if not settled.written:
-            raise ClaimLostError(f"the row of {target.label} was taken over by another process")
+            # Somebody stopped the run while this row waited, and ended it then.
+            return TargetResult(settled.lifecycle, "", attempt)
         self._log(logging.INFO if ending.lifecycle.is_good else logging.ERROR, message)
         return TargetResult(ending.lifecycle, message, attempt)
 
@@ -155,7 +158,7 @@ class TargetExecution:
             self.cancel()
             return Ending.stopped(StopReason.CANCELLED)
         if not start.begun:
-            raise ClaimLostError(f"the row of {self.order.target.label} was taken over by another process")
+            raise self._claim_lost()
         self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
         try:
             with self._agent.deadlines.within(self.order.step_timeout, self._expire):
@@ -235,7 +238,7 @@ class TargetExecution:
     def _wait_for_retry(self, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
         delay = self.order.retry.delay(attempt)
         self._log(logging.WARNING, f"Attempt {attempt} failed: {ending.message}")
-        if not executions.wait_for_retry(
+        if executions.wait_for_retry(
             self._agent.job_database,
             claim,
             ending.message,
@@ -243,11 +246,19 @@ class TargetExecution:
             outcome=ending.outcome,
             error_number=ending.error_number,
         ):
-            raise ClaimLostError(f"the row of {self.order.target.label} was taken over by another process")
-        self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
-        self._pause(delay)
+            self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
+            self._pause(delay)
+        # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
         self._raise_if_released()
         return self._stop
+
+    def _claim_lost(self) -> ClaimLostError:
+        target = self.order.target
+        return ClaimLostError(
+            f"the row of {target.label} was taken over by another process",
+            server=target.server_name,
+            database=target.database_name,
+        )
 
     def _pause(self, seconds: float) -> None:
         with self._changed:

@@ -1,0 +1,61 @@
+"""``airflow elasticjobs db``: install the job database, or look whether it can be used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.utils.cli import suppress_logs_and_warning
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from airflow_provider_elasticjobs.exceptions import ElasticJobsError
+from airflow_provider_elasticjobs.job_database import install
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+
+__all__ = ["check", "upgrade"]
+
+
+@suppress_logs_and_warning
+@providers_configuration_loaded
+def upgrade(args: Namespace) -> None:
+    """Install what the job database lacks, and say what that was.
+
+    :param args: ``conn_id`` of the command line.
+    :raises SystemExit: with the reason, if it cannot be done.
+    """
+    try:
+        database = _open(args.conn_id)
+        applied = install.upgrade(database)
+        version = install.current_version(database)
+    except ElasticJobsError as error:
+        raise SystemExit(f"The job database was not upgraded: {error}") from error
+    done = f"applied {', '.join(applied)}" if applied else "nothing to do"
+    sys.stdout.write(f"{database.server}/{database.database} has version {version} of the schema: {done}\n")
+
+
+@suppress_logs_and_warning
+@providers_configuration_loaded
+def check(args: Namespace) -> None:
+    """Say whether the job database can be reached, is up to date, and lets this login do its work.
+
+    :param args: ``conn_id`` of the command line.
+    :raises SystemExit: with the reason, if not.
+    """
+    try:
+        database = _open(args.conn_id)
+        version = install.check(database)
+    except ElasticJobsError as error:
+        raise SystemExit(str(error)) from error
+    sys.stdout.write(f"{database.server}/{database.database} is ready: version {version} of the schema\n")
+
+
+def _open(conn_id: str) -> JobDatabase:
+    # Airflow looks for connections in its own database only in processes that say that they may.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    try:
+        return open_job_database(connection_settings(conn_id))
+    except AirflowNotFoundException as error:
+        raise SystemExit(f"{error}: add the connection, or name another with --conn-id") from error

@@ -1,0 +1,155 @@
+"""Processes that run scripts, their heartbeat, and what a lost one leaves behind."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.records import Agent, Leftover
+from airflow_provider_elasticjobs.job_database.sentences import step_sentence, target_sentence
+from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+
+__all__ = ["DEFAULT_EXPIRY", "heartbeat", "retire", "settle_leftovers"]
+
+#: Seconds after its last heartbeat until a process counts as lost: longer than Airflow takes to restart a triggerer.
+DEFAULT_EXPIRY = 120.0
+
+_HEARTBEAT = Batch(
+    """
+UPDATE jobs_internal.agents SET heartbeat_time = @now WHERE agent_id = @agent;
+INSERT INTO jobs_internal.agents (agent_id, host_name, process_id, start_time, heartbeat_time)
+SELECT @agent, @host, @process, @now, @now
+WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.agents WHERE agent_id = @agent);
+SELECT DISTINCT e.job_execution_id
+FROM jobs_internal.executions AS e
+INNER JOIN jobs_internal.job_cancellations AS c ON c.job_execution_id = e.job_execution_id
+WHERE e.agent_id = @agent AND e.is_active = 1;
+""",
+    agent="uniqueidentifier",
+    host="nvarchar(256)",
+    process="int",
+)
+
+
+def heartbeat(db: JobDatabase, agent: Agent) -> list[UUID]:
+    """Renew the lease of all of a process's claims; send it every few seconds.
+
+    :param db: the job database.
+    :param agent: the process.
+    :return: the runs that were asked to stop and that this process still has active rows of.
+    """
+    rows = db.run(_HEARTBEAT, agent=agent.agent_id, host=agent.host_name[:256], process=agent.process_id)
+    return [UUID(str(row.job_execution_id)) for row in rows]
+
+
+_RETIRE = Batch("DELETE FROM jobs_internal.agents WHERE agent_id = @agent;", agent="uniqueidentifier")
+
+
+def retire(db: JobDatabase, agent: Agent) -> None:
+    """Forget a process that ends in good order; what it has left active counts as left behind at once."""
+    db.run(_RETIRE, agent=agent.agent_id)
+
+
+_LOST = " The process that ran it ended without an answer: whether the script took effect is unknown."
+
+#: A claim is alive while its agent's heartbeat, or the claim itself, is young.
+_IS_LEFT = """(@run IS NULL OR job_execution_id = @run) AND is_active = 1
+    AND (claim_time IS NULL OR claim_time < @cutoff)
+    AND NOT EXISTS (SELECT 1 FROM jobs_internal.agents AS a
+        WHERE a.agent_id = jobs_internal.executions.agent_id AND a.heartbeat_time >= @cutoff)"""
+
+_SWEEP = Batch(
+    f"""
+DECLARE @cutoff datetime2(7) = DATEADD(millisecond, -@expiry, @now);
+UPDATE jobs_internal.executions
+SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
+            WHERE c.job_execution_id = jobs_internal.executions.job_execution_id) THEN 'Canceled' ELSE 'Failed' END,
+    is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now, next_attempt_start_time = NULL,
+    outcome = CASE WHEN lifecycle = 'InProgress' THEN 'unknown' ELSE 'failed' END,
+    last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=_LOST)}
+        WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=" It was never begun.")}
+        ELSE last_message END,
+    claim_id = @sweep
+WHERE target_type = 'SqlDatabase' AND {_IS_LEFT}
+    AND (lifecycle IN ('InProgress', 'WaitingForRetry') OR (lifecycle = 'Created' AND @with_created = 1));
+UPDATE jobs_internal.executions
+SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
+            WHERE c.job_execution_id = jobs_internal.executions.job_execution_id) THEN 'Canceled' ELSE 'Failed' END,
+    is_active = 0, end_time = @now, next_attempt_start_time = NULL, outcome = 'failed',
+    last_message = {step_sentence("'Failed'", "step_id")} + N' The process that evaluated its targets has ended.',
+    claim_id = @sweep
+WHERE target_type = 'TargetGroup' AND {_IS_LEFT}
+    AND lifecycle IN ('InProgress', 'WaitingForRetry') AND (agent_id IS NOT NULL OR @with_created = 1);
+SELECT execution_id, job_execution_id, step_id, target_server_name, target_database_name, lifecycle
+FROM jobs_internal.executions WHERE claim_id = @sweep
+ORDER BY job_execution_id, step_id, target_ordinal;
+SELECT e.job_execution_id, MAX(CASE WHEN s.is_active = 1 THEN s.step_id ELSE 0 END) AS step_id
+FROM jobs_internal.executions AS e
+LEFT JOIN jobs_internal.executions AS s
+    ON s.job_execution_id = e.job_execution_id AND s.target_type = 'TargetGroup'
+WHERE e.is_active = 1 AND e.step_id IS NULL AND (@run IS NULL OR e.job_execution_id = @run)
+    AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS t
+        WHERE t.job_execution_id = e.job_execution_id AND t.target_type = 'SqlDatabase' AND t.is_active = 1)
+GROUP BY e.job_execution_id;
+""",
+    run="uniqueidentifier",
+    sweep="uniqueidentifier",
+    expiry="int",
+    with_created="bit",
+)
+
+_SETTLE = Batch(
+    f"""
+{DECLARATIONS}
+SET @run = @job_run;
+SET @step = @step_number;
+SET @settler = @sweep;
+{SETTLE}
+""",
+    job_run="uniqueidentifier",
+    step_number="int",
+    sweep="uniqueidentifier",
+)
+
+
+def settle_leftovers(
+    db: JobDatabase,
+    job_execution_id: UUID | None = None,
+    *,
+    expiry_seconds: float = DEFAULT_EXPIRY,
+    include_created: bool = False,
+) -> list[Leftover]:
+    """End the rows that lost processes left active, ``Failed`` with an unknown outcome, and settle their parents.
+
+    Also settles parents whose last child had ended, where the process died before it could settle them.
+
+    :param db: the job database.
+    :param job_execution_id: the run to look at; all runs by default.
+    :param expiry_seconds: age of a heartbeat from which its process counts as lost.
+    :param include_created: also end rows that nobody has begun (``Failed``, never begun); only right when Airflow has
+        no task left that could begin them.
+    :return: the rows ended; in a run that was asked to stop they are ``Canceled``.
+    """
+    sweep_id = uuid4()
+    rows, parents = db.results(
+        _SWEEP,
+        run=job_execution_id,
+        sweep=sweep_id,
+        expiry=round(expiry_seconds * 1000),
+        with_created=include_created,
+    )
+    for parent in parents:
+        db.run(_SETTLE, job_run=parent.job_execution_id, step_number=parent.step_id, sweep=sweep_id)
+    return [
+        Leftover(
+            UUID(str(row.execution_id)),
+            UUID(str(row.job_execution_id)),
+            row.step_id,
+            row.target_server_name,
+            row.target_database_name,
+            Lifecycle(row.lifecycle),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,320 @@
+"""The writer's part for one target: claim its row, begin attempts, wait for retries, finish (reference 3.1 to 3.5).
+
+Each write is one batch: a conditional update of the row as long as it belongs to the claim and the transition is legal.
+Sent twice it changes nothing more, and answers the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from airflow_provider_elasticjobs.exceptions import JobDatabaseError
+from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.claiming import (
+    CLAIM_TYPES,
+    FENCE,
+    IS_CANCELLED,
+    IS_NEWER,
+    IS_NOT_SUPERSEDED,
+    REOPEN_PARENT,
+    TAKE,
+    claim_values,
+)
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.records import (
+    Agent,
+    AirflowRef,
+    AlreadyFinished,
+    AttemptStart,
+    Claim,
+    Settled,
+)
+from airflow_provider_elasticjobs.job_database.sentences import job_sentence, step_sentence, target_sentence
+from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
+from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
+from airflow_provider_elasticjobs.model.messages import WAITING_FOR_WORKER, target_message
+from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.model.targets import Target
+
+__all__ = ["begin_attempt", "claim_target", "finish_target", "wait_for_retry"]
+
+_IS_REOPENABLE = f"""EXISTS (SELECT 1 FROM jobs_internal.executions
+        WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER})
+    AND NOT EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
+        INNER JOIN jobs_internal.executions AS j ON j.execution_id = c.job_execution_id
+        WHERE c.job_execution_id = @run AND j.is_active = 1)"""
+
+#: A cleared task begins its row anew, and makes step and job wait again; a request to stop the ended run is spent.
+_REOPEN = f"""
+IF {_IS_REOPENABLE}
+BEGIN
+    BEGIN TRANSACTION;
+    UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @run;
+    UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @step_row;
+    IF {_IS_REOPENABLE}
+    BEGIN
+        DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id = @run;
+        UPDATE jobs_internal.executions SET {REOPEN_PARENT},
+            last_message = {job_sentence("'WaitingForChildJobExecutions'")}
+        WHERE execution_id = @run AND is_active = 0;
+        UPDATE jobs_internal.executions SET {REOPEN_PARENT},
+            last_message = {step_sentence("'WaitingForChildJobExecutions'", "step_id")}
+        WHERE execution_id = @step_row AND is_active = 0;
+        SELECT @round = round FROM jobs_internal.executions WHERE execution_id = @step_row;
+        UPDATE jobs_internal.executions
+        SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, next_attempt_start_time = NULL,
+            current_attempts = 0, current_attempt_start_time = NULL, last_message = @waiting, outcome = NULL,
+            error_number = NULL, lost_attempt = 0, round = @round, {TAKE}
+        WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER};
+    END;
+    COMMIT TRANSACTION;
+END;
+"""
+
+_CLAIM = Batch(
+    f"""
+{DECLARATIONS}
+DECLARE @step_row uniqueidentifier;
+SET @settler = @claim;
+SELECT @run = job_execution_id, @step = step_id
+FROM jobs_internal.executions WHERE execution_id = @execution AND target_type = 'SqlDatabase';
+SELECT @step_row = execution_id
+FROM jobs_internal.executions WHERE job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup';
+{_REOPEN}
+UPDATE jobs_internal.executions SET airflow_clear_number = @clear
+WHERE execution_id = @run AND airflow_clear_number < @clear;
+IF {IS_CANCELLED}
+BEGIN
+    UPDATE jobs_internal.executions
+    SET lifecycle = 'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
+        next_attempt_start_time = NULL, outcome = 'cancelled',
+        last_message = {target_sentence(Lifecycle.CANCELED)}, {TAKE}
+    WHERE execution_id = @execution AND is_active = 1 AND {IS_NOT_SUPERSEDED};
+{SETTLE}
+END;
+UPDATE jobs_internal.executions
+SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE 0 END, {TAKE}
+WHERE execution_id = @execution AND is_active = 1 AND (claim_id IS NULL OR claim_id <> @claim)
+    AND {IS_NOT_SUPERSEDED} AND NOT {IS_CANCELLED};
+UPDATE jobs_internal.executions
+SET airflow_task_id = @task, airflow_map_index = @map_index, airflow_try_number = @try, airflow_clear_number = @clear
+WHERE execution_id = @execution AND is_active = 0 AND airflow_try_number IS NULL;
+SELECT e.claim_id, e.is_active, e.lifecycle, e.last_message, e.error_number, e.job_execution_id,
+    e.job_id, e.job_version, e.step_id, e.current_attempts, e.lost_attempt, e.target_server_name,
+    e.target_database_name, e.target_elastic_pool_name, e.conn_id, e.airflow_try_number,
+    r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name
+FROM jobs_internal.executions AS e
+INNER JOIN jobs_internal.executions AS r ON r.execution_id = e.job_execution_id
+INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
+INNER JOIN jobs_internal.job_steps AS s
+    ON s.job_id = e.job_id AND s.job_version = e.job_version AND s.step_id = e.step_id
+INNER JOIN jobs_internal.target_groups AS g ON g.target_group_id = s.target_group_id
+WHERE e.execution_id = @execution AND e.target_type = 'SqlDatabase';
+""",
+    execution="uniqueidentifier",
+    waiting="nvarchar(max)",
+    **CLAIM_TYPES,
+)
+
+
+def claim_target(
+    db: JobDatabase, execution_id: UUID, airflow: AirflowRef, agent: Agent | None = None
+) -> Claim | AlreadyFinished:
+    """Claim a target's row for a task, so that only this claim can write it from now on.
+
+    A row that ended is begun anew, with its step and its job and attempts from 0, by a task that was cleared since, or,
+    if it did not end well, by a later try; for any other task it is :class:`AlreadyFinished`. An active row is taken
+    over from an earlier claim, whose writes are refused from then on. In a run that was asked to stop, the row ends
+    ``Canceled``.
+
+    :param db: the job database.
+    :param execution_id: the row.
+    :param airflow: the task.
+    :param agent: the process that will run the script; its heartbeat keeps the claim alive.
+    :raises JobDatabaseError: if there is no such row, or a later try of the same task has claimed it.
+    """
+    claim_id = uuid4()
+    rows = db.run(_CLAIM, execution=execution_id, waiting=WAITING_FOR_WORKER, **claim_values(claim_id, agent, airflow))
+    if not rows:
+        message = f"no target execution {execution_id} in the job database (was its history purged?)"
+        raise JobDatabaseError(message, server=db.server, database=db.database)
+    row = rows[0]
+    if not row.is_active:
+        return AlreadyFinished(Lifecycle(row.lifecycle), row.last_message, row.error_number)
+    if UUID(str(row.claim_id)) != claim_id:
+        message = f"target execution {execution_id} was claimed by a later try ({row.airflow_try_number}) of the task"
+        raise JobDatabaseError(message, server=db.server, database=db.database)
+    return _claim(row, execution_id, claim_id)
+
+
+def _claim(row: Any, execution_id: UUID, claim_id: UUID) -> Claim:
+    return Claim(
+        execution_id=execution_id,
+        claim_id=claim_id,
+        job_execution_id=UUID(str(row.job_execution_id)),
+        job_execution_create_time=row.job_execution_create_time,
+        job_id=UUID(str(row.job_id)),
+        job_name=row.job_name,
+        job_version=row.job_version,
+        step_id=row.step_id,
+        step_name=row.step_name,
+        target_group_name=row.target_group_name,
+        target=Target(row.target_server_name, row.target_database_name, row.target_elastic_pool_name, row.conn_id),
+        attempts=row.current_attempts,
+        lost_attempt=bool(row.lost_attempt),
+    )
+
+
+_FENCE_TYPES = {"execution": "uniqueidentifier", "claim": "uniqueidentifier"}
+
+_BEGIN = Batch(
+    f"""
+DECLARE @run uniqueidentifier;
+SELECT @run = job_execution_id FROM jobs_internal.executions WHERE execution_id = @execution;
+UPDATE jobs_internal.executions
+SET lifecycle = 'InProgress', start_time = COALESCE(start_time, @now), next_attempt_start_time = NULL,
+    current_attempts = @attempt, current_attempt_start_time = @now, last_message = @message,
+    outcome = NULL, error_number = NULL, lost_attempt = 0
+WHERE {FENCE} AND NOT {IS_CANCELLED}
+    AND (lifecycle IN ('Created', 'WaitingForRetry') OR (lifecycle = 'InProgress' AND current_attempts < @attempt));
+SELECT CASE WHEN lifecycle = 'InProgress' AND current_attempts = @attempt AND claim_id = @claim
+        THEN 1 ELSE 0 END AS begun,
+    CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled
+FROM jobs_internal.executions WHERE execution_id = @execution;
+""",
+    attempt="int",
+    message="nvarchar(max)",
+    **_FENCE_TYPES,
+)
+
+
+def begin_attempt(db: JobDatabase, claim: Claim, attempt: int) -> AttemptStart:
+    """Record that an attempt of the script begins now: ``InProgress``.
+
+    :param db: the job database.
+    :param claim: the claim on the row.
+    :param attempt: the attempt, ``claim.attempts + 1`` for the first of this claim.
+    :return: whether it may run; if the run was asked to stop, or the claim was lost, it must not.
+    """
+    message = _sentence(claim, Lifecycle.IN_PROGRESS)
+    rows = db.run(_BEGIN, execution=claim.execution_id, claim=claim.claim_id, attempt=attempt, message=message)
+    if not rows:
+        return AttemptStart(begun=False, cancelled=False)
+    return AttemptStart(begun=bool(rows[0].begun), cancelled=bool(rows[0].cancelled))
+
+
+_WAIT = Batch(
+    f"""
+UPDATE jobs_internal.executions
+SET lifecycle = 'WaitingForRetry', next_attempt_start_time = DATEADD(millisecond, @delay, @now),
+    last_message = @message, outcome = @outcome, error_number = @error_number
+WHERE {FENCE} AND lifecycle = 'InProgress';
+SELECT lifecycle FROM jobs_internal.executions WHERE {FENCE};
+""",
+    delay="int",
+    message="nvarchar(max)",
+    outcome="nvarchar(20)",
+    error_number="int",
+    **_FENCE_TYPES,
+)
+
+
+def wait_for_retry(
+    db: JobDatabase,
+    claim: Claim,
+    message: str,
+    *,
+    delay_seconds: float,
+    outcome: Outcome = Outcome.FAILED,
+    error_number: int | None = None,
+) -> bool:
+    """Record that an attempt failed and another will follow: ``WaitingForRetry``, with the error as message.
+
+    :param db: the job database.
+    :param claim: the claim on the row.
+    :param message: the error's text; it stays while the next attempt is waited for.
+    :param delay_seconds: when the next attempt is due, counted from the server's present time.
+    :param outcome: what the attempt came to.
+    :param error_number: the engine's number of the error, if it gave one.
+    :return: whether the row says so; False if the claim was lost or the run was stopped.
+    """
+    rows = db.run(
+        _WAIT,
+        execution=claim.execution_id,
+        claim=claim.claim_id,
+        delay=round(delay_seconds * 1000),
+        message=message,
+        outcome=outcome,
+        error_number=error_number,
+    )
+    return bool(rows) and rows[0].lifecycle == Lifecycle.WAITING_FOR_RETRY
+
+
+def _finish_batch(lifecycle: Lifecycle) -> Batch:
+    sources = ", ".join(f"'{source}'" for source, follow in TRANSITIONS.items() if lifecycle in follow)
+    return Batch(
+        f"""
+{DECLARATIONS}
+SET @settler = @claim;
+SET @run = @job_run;
+SET @step = @step_number;
+UPDATE jobs_internal.executions
+SET lifecycle = '{lifecycle}', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
+    next_attempt_start_time = NULL, last_message = @message, outcome = @outcome, error_number = @error_number
+WHERE {FENCE} AND lifecycle IN ({sources});
+{SETTLE}
+SELECT e.lifecycle, {SETTLED} FROM jobs_internal.executions AS e WHERE e.{FENCE};
+""",
+        job_run="uniqueidentifier",
+        step_number="int",
+        message="nvarchar(max)",
+        outcome="nvarchar(20)",
+        error_number="int",
+        **_FENCE_TYPES,
+    )
+
+
+_ENDS = (Lifecycle.SUCCEEDED, Lifecycle.SKIPPED, Lifecycle.FAILED, Lifecycle.TIMED_OUT, Lifecycle.CANCELED)
+_FINISH = {lifecycle: _finish_batch(lifecycle) for lifecycle in _ENDS}
+
+
+def finish_target(
+    db: JobDatabase,
+    claim: Claim,
+    lifecycle: Lifecycle,
+    message: str | None = None,
+    *,
+    outcome: Outcome,
+    error_number: int | None = None,
+) -> Settled:
+    """End a target's row; if it is the last of its step, the step is settled, and then the job.
+
+    :param db: the job database.
+    :param claim: the claim on the row.
+    :param lifecycle: ``Succeeded``, ``Skipped``, ``Failed``, ``TimedOut`` or ``Canceled``.
+    :param message: the error's text; by default the sentence of the lifecycle.
+    :param outcome: what the last attempt came to.
+    :param error_number: the engine's number of the error, if it gave one.
+    """
+    rows = db.run(
+        _FINISH[lifecycle],
+        execution=claim.execution_id,
+        claim=claim.claim_id,
+        job_run=claim.job_execution_id,
+        step_number=claim.step_id,
+        message=_sentence(claim, lifecycle) if message is None else message,
+        outcome=outcome,
+        error_number=error_number,
+    )
+    if not rows:
+        return Settled(written=False)
+    now, step, job = (
+        None if value is None else Lifecycle(value)
+        for value in (rows[0].lifecycle, rows[0].step_lifecycle, rows[0].job_lifecycle)
+    )
+    return Settled(now is lifecycle, now, step, job)
+
+
+def _sentence(claim: Claim, lifecycle: Lifecycle) -> str:
+    return target_message(lifecycle, claim.step_id, claim.target.server_name, claim.target.database_name)

@@ -1,0 +1,1 @@
+"""What this package does inside Airflow's scheduler."""

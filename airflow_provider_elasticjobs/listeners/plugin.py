@@ -1,0 +1,18 @@
+"""The Airflow plugin that brings the listeners; found by the entry point ``airflow.plugins``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from airflow_provider_elasticjobs.listeners import missing_pool
+
+__all__ = ["ElasticJobsPlugin"]
+
+
+class ElasticJobsPlugin(AirflowPlugin):
+    """Says it when the pool of an elastic job is missing."""
+
+    name = "elasticjobs"
+    listeners: list[Any] = [missing_pool]  # noqa: RUF012 Airflow's own declaration

@@ -1,0 +1,166 @@
+"""The operator that runs a script on one database of a target group."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from airflow_provider_elasticjobs.execution.order import TargetOrder
+from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
+from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
+from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
+from airflow_provider_elasticjobs.triggers.target_run import TargetRun
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["TARGET_LABEL", "ElasticJobOperator"]
+
+#: How a target is called in the grid.
+TARGET_LABEL = "{{ task.target['server'] }}/{{ task.target['database'] }}"
+
+#: Seconds between two looks at the script's thread, in which signals are answered.
+_POLL_SECONDS = 0.2
+
+
+class ElasticJobOperator(BaseOperator):
+    """Runs a T-SQL script on one database of a target group, and records it in the job database.
+
+    Used mapped, after a :class:`ResolveTargetGroupOperator`:
+    ``ElasticJobOperator.partial(task_id="run", command="sql/step.sql").expand(target=resolve.output)``.
+    Retries, time-outs and skips are those of Elastic Jobs and happen inside one run of the task; Airflow's own
+    ``retries`` are for lost infrastructure.
+
+    :param command: the T-SQL script, or the path of a ``.sql`` file; a template. ``GO`` separates batches, and
+        ``$(job_execution_id)`` and its relatives stand for literals.
+    :param target: the database, one item of the resolver's list; a template.
+    :param elasticjobs_conn_id: Airflow connection that runs the script, unless the target's member named its own.
+    :param job_database_conn_id: Airflow connection of the job database.
+    :param retry: when a failed attempt is made again: a :class:`RetryPolicy` or its JSON; default: Elastic Jobs' own.
+    :param step_timeout: seconds (or timedelta) that one attempt may take; default 43,200.
+    :param max_parallelism: most databases of one elastic pool at a time; None for no limit.
+    :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
+    :param map_index_template: what the grid calls the target; default: ``server/database``.
+    """
+
+    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json"}
+    ui_color = "#cfe2f3"
+
+    def __init__(
+        self,
+        *,
+        command: str,
+        target: Mapping[str, Any],
+        elasticjobs_conn_id: str = DEFAULT_CONNECTION,
+        job_database_conn_id: str = DEFAULT_JOB_DATABASE,
+        retry: RetryPolicy | Mapping[str, Any] | None = None,
+        step_timeout: float | timedelta = DEFAULT_STEP_TIMEOUT,
+        max_parallelism: int | None = None,
+        idempotent: bool = True,
+        deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
+        map_index_template: str | None = TARGET_LABEL,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(map_index_template=map_index_template, **kwargs)
+        self.command = command
+        self.target = target
+        self.elasticjobs_conn_id = elasticjobs_conn_id
+        self.job_database_conn_id = job_database_conn_id
+        self.retry = retry
+        self.step_timeout = step_timeout
+        self.max_parallelism = max_parallelism
+        self.idempotent = idempotent
+        self.deferrable = deferrable
+        self._target_run: TargetRun | None = None
+
+    def execute(self, context: Context) -> None:
+        """Hand the script to the triggerer, or run it here.
+
+        :raises AirflowFailException: if the target ended in ``Failed``, ``TimedOut`` or ``Canceled``.
+        :raises AirflowSkipException: if an earlier execution of this step still runs on the target.
+        """
+        arguments = self._arguments(context)
+        if self.deferrable:
+            self.defer(trigger=ElasticJobTrigger(**arguments), method_name=self.execute_complete.__name__)
+        self._target_run = TargetRun(**arguments, log=self._say)
+        _report(*self._run_in_thread(self._target_run))
+
+    def execute_complete(self, context: Context, event: str | None = None) -> None:  # noqa: ARG002 Airflow's signature
+        """Give the trigger's verdict again; only ``dag.test()`` comes here, the triggerer ends the task itself.
+
+        :param event: ``success``, ``failed`` or ``skipped``.
+        :raises AirflowFailException: if it is ``failed``.
+        :raises AirflowSkipException: if it is ``skipped``.
+        """
+        verdicts = {"success": Lifecycle.SUCCEEDED, "skipped": Lifecycle.SKIPPED}
+        _report(verdicts.get(str(event), Lifecycle.FAILED), "See the trigger's lines above and the job database.")
+
+    def on_kill(self) -> None:
+        """Stop the script on the server; its row ends ``Canceled``."""
+        if self._target_run is not None:
+            self._target_run.cancel()
+
+    def _arguments(self, context: Context) -> dict[str, Any]:
+        """Return what a trigger and a run in this process are made of alike: plain JSON."""
+        target = Target.from_json(self.target)
+        retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
+        order = TargetOrder(
+            UUID(self.target["execution_id"]),
+            target,
+            self.command,
+            retry=retry,
+            step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
+            idempotent=self.idempotent,
+        )
+        return {
+            "order": order.to_json(),
+            "airflow": asdict(airflow_ref(context)),
+            "elasticjobs_conn_id": target.conn_id or self.elasticjobs_conn_id,
+            "job_database_conn_id": self.job_database_conn_id,
+        }
+
+    def _run_in_thread(self, target_run: TargetRun) -> tuple[Lifecycle, str]:
+        """Run in a helper thread, so that time-outs and signals are not held up by the driver's blocking calls."""
+        results: list[tuple[Lifecycle, str] | BaseException] = []
+
+        def run() -> None:
+            try:
+                result = target_run.run()
+                results.append((result.lifecycle, result.message))
+            except BaseException as error:  # noqa: BLE001 it is raised again, in the task's own thread
+                results.append(error)
+
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), name="elasticjobs-script")
+        thread.start()
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+        if isinstance(result := results[0], BaseException):
+            raise result
+        return result
+
+    def _say(self, level: int, text: str) -> None:
+        self.log.log(level, "%s", text)
+
+
+def _report(lifecycle: Lifecycle, message: str) -> None:
+    """Turn a lifecycle into what Airflow makes of it; Airflow's retries do not apply to a script's own failure."""
+    if lifecycle is Lifecycle.SKIPPED:
+        raise AirflowSkipException(message)
+    if not lifecycle.is_good:
+        raise AirflowFailException(f"{lifecycle}: {message}")

@@ -1,0 +1,162 @@
+"""The two tasks at the end of an elastic job: one that reports it, and one that leaves nothing undecided behind."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_elasticjobs.job_database.agents import settle_leftovers
+from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.history import ExecutionRow, executions, job_lifecycle
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.operators.airflow_context import execution_of_run
+from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_JOB_DATABASE
+from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["FinishJobExecutionOperator", "SettleJobExecutionOperator", "summary"]
+
+#: Seconds that a script of a stopped run gets to end before its process is asked whether it still lives.
+_PATIENCE_SECONDS = 60.0
+#: Seconds of silence from which a process counts as lost once Airflow has no task left that could take over from it.
+_SILENCE_SECONDS = 30.0
+_POLL_SECONDS = 1.0
+#: Targets whose message a summary repeats.
+_MOST_MESSAGES = 20
+
+
+class _JobExecutionOperator(BaseOperator):
+    """A task that looks at the whole run of a job.
+
+    :param job_group_id: id of the task group that is the job in this DAG.
+    :param job_database_conn_id: Airflow connection of the job database.
+    """
+
+    template_fields: Sequence[str] = ("job_database_conn_id",)
+
+    def __init__(self, *, job_group_id: str, job_database_conn_id: str = DEFAULT_JOB_DATABASE, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_group_id = job_group_id
+        self.job_database_conn_id = job_database_conn_id
+
+    def _job_database(self) -> JobDatabase:
+        return open_job_database(connection_settings(self.job_database_conn_id))
+
+
+class FinishJobExecutionOperator(_JobExecutionOperator):
+    """Logs what a job's run came to, and fails if the run did.
+
+    It is the task that comes after the job's last step, so that tasks after the job begin although databases were
+    skipped or there were none.
+
+    :param job_group_id: id of the task group that is the job in this DAG.
+    :param job_database_conn_id: Airflow connection of the job database.
+    """
+
+    ui_color = "#d9ead3"
+
+    def execute(self, context: Context) -> str:
+        """Log the summary, and return the job's lifecycle.
+
+        :raises AirflowFailException: if the run ended in ``Failed``, ``TimedOut`` or ``Canceled``, or has not ended.
+        """
+        rows = executions(self._job_database(), execution_of_run(context, self.job_group_id))
+        for line in summary(rows):
+            self.log.info("%s", line)
+        lifecycle = rows[0].lifecycle if rows else None
+        if lifecycle is None or not lifecycle.is_good:
+            raise AirflowFailException(f"the job's run is {lifecycle or 'unknown to the job database'}")
+        return str(lifecycle)
+
+
+class SettleJobExecutionOperator(_JobExecutionOperator):
+    """Sees to it that a job's run ends in the job database, whatever became of its tasks; a teardown.
+
+    If somebody marked the DAG run, the whole run of the job is asked to stop, and this task waits until the scripts
+    have ended. Rows that no living process holds are ended in its place. After a run that went through, there is
+    nothing to do.
+
+    :param job_group_id: id of the task group that is the job in this DAG.
+    :param finish_task_id: id of the job's finishing task; it is skipped when somebody marks the DAG run.
+    :param job_database_conn_id: Airflow connection of the job database.
+    """
+
+    ui_color = "#eeeeee"
+
+    def __init__(self, *, finish_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.finish_task_id = finish_task_id
+
+    def execute(self, context: Context) -> None:
+        """Wait for, stop and settle what is left.
+
+        :raises AirflowFailException: if the finishing task has not succeeded. Airflow judges a DAG run by its last
+            task, which is this one; and when somebody marks the run, all others are skipped.
+        """
+        database = self._job_database()
+        execution = execution_of_run(context, self.job_group_id)
+        finished = self._state_of_finish(context)
+        lifecycle = job_lifecycle(database, execution)
+        if lifecycle is not None and lifecycle.is_active:
+            if finished == "skipped":
+                self.log.info("The DAG run was marked: stopping what the job still runs")
+                cancel_execution(database, execution, requested_by=f"Airflow: {context['ti'].run_id} was marked")
+            lifecycle = self._settle(database, execution)
+        self.log.info("The job's run is %s", lifecycle or "not in the job database: it never began")
+        if finished != "success":
+            raise AirflowFailException(f"the job did not finish: its last task is {finished}, its run is {lifecycle}")
+
+    def _state_of_finish(self, context: Context) -> str | None:
+        instance = context["ti"]
+        states = instance.get_task_states(
+            dag_id=instance.dag_id, task_ids=[self.finish_task_id], run_ids=[instance.run_id]
+        )
+        state = states.get(instance.run_id, {}).get(self.finish_task_id)
+        return None if state is None else str(state)
+
+    def _settle(
+        self, database: JobDatabase, execution: UUID, *, wait: Callable[[float], None] = time.sleep
+    ) -> Lifecycle | None:
+        """Wait until the run has ended, and end the rows of lost processes meanwhile."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            for row in settle_leftovers(database, execution, expiry_seconds=_SILENCE_SECONDS, include_created=True):
+                self.log.warning("%s/%s was left behind: %s", row.server_name, row.database_name, row.lifecycle)
+            lifecycle = job_lifecycle(database, execution)
+            if lifecycle is None or not lifecycle.is_active or time.monotonic() > deadline:
+                return lifecycle
+            wait(_POLL_SECONDS)
+
+
+def summary(rows: Iterable[ExecutionRow]) -> Iterator[str]:
+    """Yield the lines that tell what a run came to, in the order of its steps.
+
+    :param rows: the rows of one run, each step's row before those of its targets.
+    """
+    steps: dict[int | None, ExecutionRow] = {}
+    counts: dict[int | None, Counter[str]] = {}
+    bad: list[ExecutionRow] = []
+    for row in rows:
+        if row.target_database_name is None:
+            steps[row.step_id] = row
+            continue
+        counts.setdefault(row.step_id, Counter())[str(row.lifecycle)] += 1
+        if not row.lifecycle.is_good:
+            bad.append(row)
+    for step_id, row in steps.items():
+        name = f"Job {row.job_name} ({row.job_execution_id})" if step_id is None else f"Step {step_id} {row.step_name}"
+        targets = ", ".join(f"{count} {lifecycle}" for lifecycle, count in counts.get(step_id, Counter()).items())
+        yield f"{name}: {row.lifecycle}. {f'Targets: {targets}' if targets else row.last_message or ''}".rstrip()
+    for row in bad[:_MOST_MESSAGES]:
+        yield f"{row.target_server_name}/{row.target_database_name}: {row.lifecycle}. {row.last_message}"
+    if len(bad) > _MOST_MESSAGES:
+        yield f"... and {len(bad) - _MOST_MESSAGES} more"

@@ -1,0 +1,128 @@
+"""The operator that resolves a target group into databases, one mapped task each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+from airflow_provider_elasticjobs.exceptions import DefinitionError
+from airflow_provider_elasticjobs.execution.step import begin_step
+from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.targets import TargetGroup
+from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, execution_of_run
+from airflow_provider_elasticjobs.operators.command_source import with_command_sources
+from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.operators.resolving import resolver
+from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
+from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["ResolveTargetGroupOperator"]
+
+#: Arguments of the mapped operator that belong to a step's definition, too.
+_STEP_ARGUMENTS = ("step_timeout", "max_parallelism", "idempotent")
+
+
+class ResolveTargetGroupOperator(BaseOperator):
+    """Asks the servers which databases a target group holds now, and begins the step in the job database.
+
+    Its result is a list of small mappings (``server``, ``database``, ``execution_id``) for the mapped
+    :class:`ElasticJobOperator` after it. With a ``job`` and ``step_id`` it begins that step; alone, it makes a job of
+    one step out of itself and the operator after it. A group without databases ends the step with nothing to do.
+
+    :param target_group: the group; not needed with ``job``.
+    :param job: the job that the step belongs to, or its JSON.
+    :param step_id: the step of the job, from 1.
+    :param job_name: name of the one-step job; default: ``<dag_id>.<task_id>``.
+    :param job_group_id: id of what is the job in this DAG; default: this task's id.
+    :param elasticjobs_conn_id: Airflow connection that runs the scripts; it lists databases unless another is named.
+    :param refresh_conn_id: Airflow connection that lists the databases in ``master``, unless a member names its own.
+    :param job_database_conn_id: Airflow connection of the job database.
+    :raises DefinitionError: if both or neither of ``target_group`` and ``job`` are given.
+    """
+
+    template_fields: Sequence[str] = ("elasticjobs_conn_id", "refresh_conn_id", "job_database_conn_id")
+    ui_color = "#d9ead3"
+
+    def __init__(
+        self,
+        *,
+        target_group: TargetGroup | Mapping[str, Any] | None = None,
+        job: Job | Mapping[str, Any] | None = None,
+        step_id: int = 1,
+        job_name: str | None = None,
+        job_group_id: str | None = None,
+        elasticjobs_conn_id: str = DEFAULT_CONNECTION,
+        refresh_conn_id: str | None = None,
+        job_database_conn_id: str = DEFAULT_JOB_DATABASE,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (target_group is None) == (job is None):
+            raise DefinitionError(f"task {self.task_id!r}: give either a target_group or a job with a step_id")
+        self.target_group = target_group
+        self.job = job
+        self.step_id = step_id
+        self.job_name = job_name
+        self.job_group_id = job_group_id
+        self.elasticjobs_conn_id = elasticjobs_conn_id
+        self.refresh_conn_id = refresh_conn_id
+        self.job_database_conn_id = job_database_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        """Register the definition, resolve the group, register its databases, and return them.
+
+        :raises TargetGroupError: if a server could not be asked; the step's row says so.
+        :raises DefinitionError: if the job cannot be read from the DAG, or the group holds too many databases.
+        :raises ElasticJobsError: if the run was asked to stop, or the job database cannot be used.
+        """
+        registered = begin_step(
+            open_job_database(connection_settings(self.job_database_conn_id)),
+            with_command_sources(self._job(), self),
+            self.step_id,
+            job_execution_id=execution_of_run(context, self.job_group_id or self.task_id),
+            airflow=airflow_ref(context),
+            resolve=resolver(self.refresh_conn_id or self.elasticjobs_conn_id),
+            log=self._say,
+        )
+        return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in registered]
+
+    def _job(self) -> Job:
+        if self.job is not None:
+            return self.job if isinstance(self.job, Job) else Job.from_json(self.job)
+        group = self.target_group
+        if not isinstance(group, TargetGroup):
+            group = TargetGroup.from_json(group or {})
+        return Job(self.job_name or f"{self.dag_id}.{self.task_id}", [self._step(group)])
+
+    def _step(self, group: TargetGroup) -> JobStep:
+        """Read the only step from the arguments of the mapped operator after this task."""
+        mapped = [
+            task
+            for task in self.downstream_list
+            if isinstance(task, MappedOperator) and issubclass(task.operator_class, ElasticJobOperator)
+        ]
+        if len(mapped) != 1:
+            raise DefinitionError(
+                f"task {self.task_id!r}: exactly one ElasticJobOperator.partial(...).expand(target=...) must follow "
+                f"it, not {len(mapped)}; or give it a job and a step_id"
+            )
+        arguments = mapped[0].partial_kwargs
+        retry = arguments.get("retry") or {}
+        return JobStep(
+            mapped[0].label or mapped[0].task_id,
+            group,
+            arguments.get("command", ""),
+            retry=retry if isinstance(retry, RetryPolicy) else RetryPolicy.from_json(retry),
+            conn_id=arguments.get("elasticjobs_conn_id", DEFAULT_CONNECTION),
+            **{name: arguments[name] for name in _STEP_ARGUMENTS if name in arguments},
+        )
+
+    def _say(self, level: int, text: str) -> None:
+        self.log.log(level, "%s", text)

@@ -1,0 +1,1 @@
+"""Task groups: whole jobs."""

@@ -1,0 +1,141 @@
+"""A whole job as a task group: its steps one after another, one task for each database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from airflow.sdk import TaskGroup
+from airflow.sdk.configuration import conf
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+from airflow_provider_elasticjobs.exceptions import DefinitionError
+from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.operators.job_execution import (
+    FinishJobExecutionOperator,
+    SettleJobExecutionOperator,
+)
+from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
+from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
+
+__all__ = ["ElasticJob", "valid_id"]
+
+_NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def valid_id(name: str) -> str:
+    """Return a name as an id that Airflow takes: letters, digits, ``-`` and ``_``.
+
+    :param name: a job's or a step's name.
+    :raises DefinitionError: if nothing of it is left.
+    """
+    found = _NOT_IN_AN_ID.sub("_", name).strip("_")
+    if not found:
+        raise DefinitionError(f"the name {name!r} holds no letter or digit that an Airflow id could use")
+    return found
+
+
+class ElasticJob(TaskGroup):
+    """Runs the steps of a job one after another, each on all databases of its target group at the same time.
+
+    Each step is a group of its own, ``<step>.resolve`` and a mapped ``<step>.run``. A step that fails ends the job, one
+    failed database does not stop the others. ``finish`` reports the run and is what tasks after the job wait for;
+    ``settle``, a teardown, leaves no row undecided when a run was stopped or a process died.
+
+    :param job_name: the job's name, unique in the job database.
+    :param steps: the steps in their order.
+    :param description: free text, up to 512 characters.
+    :param tier: ``JA100``, ``JA200``, ``JA400`` or ``JA800``: the name of the Airflow pool that limits how many
+        databases are worked on at a time; ``airflow elasticjobs tier`` creates it. Default: Airflow's default pool.
+    :param pool: another pool, in place of the tier's.
+    :param elasticjobs_conn_id: Airflow connection that runs the scripts of steps and members that name none.
+    :param refresh_conn_id: Airflow connection that lists databases in ``master``; default: the step's.
+    :param job_database_conn_id: Airflow connection of the job database.
+    :param deferrable: run scripts in the triggerer; default: ``[elasticjobs] deferrable``, which is on.
+    :param group_id: id of the task group; default: made from the job's name.
+    :param kwargs: further arguments of :class:`~airflow.sdk.TaskGroup`.
+    :raises DefinitionError: if the job or a step is not usable, or two steps' names make the same id.
+    """
+
+    def __init__(
+        self,
+        job_name: str,
+        steps: Iterable[JobStep],
+        *,
+        description: str = "",
+        tier: str | None = None,
+        pool: str | None = None,
+        elasticjobs_conn_id: str = DEFAULT_CONNECTION,
+        refresh_conn_id: str | None = None,
+        job_database_conn_id: str = DEFAULT_JOB_DATABASE,
+        deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
+        group_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        job = Job(job_name, steps, description=description)
+        super().__init__(group_id=group_id or valid_id(job_name), tooltip=description, **kwargs)
+        self.job = job
+        self.elasticjobs_conn_id = elasticjobs_conn_id
+        self.refresh_conn_id = refresh_conn_id
+        self.job_database_conn_id = job_database_conn_id
+        self.deferrable = deferrable
+        self._run_pool = {"pool": pool or tier} if pool or tier else {}
+        with self:
+            self._add_tasks()
+
+    def _add_tasks(self) -> None:
+        ids = [valid_id(step.name) for step in self.job.steps]
+        finish = FinishJobExecutionOperator(
+            task_id="finish",
+            job_group_id=str(self.group_id),
+            job_database_conn_id=self.job_database_conn_id,
+            trigger_rule="none_failed",
+        )
+        runs: list[MappedOperator] = []
+        if repeated := {one for one in ids if ids.count(one) > 1}:
+            raise DefinitionError(f"job {self.job.name!r}: several steps' names make the id {repeated.pop()!r}")
+        for step_id, step in enumerate(self.job.steps, start=1):
+            with TaskGroup(ids[step_id - 1]):
+                resolve, run = self._add_step(step, step_id)
+            if runs:
+                runs[-1] >> resolve
+            runs.append(run)
+        settle = SettleJobExecutionOperator(
+            task_id="settle",
+            job_group_id=str(self.group_id),
+            finish_task_id=finish.task_id,
+            job_database_conn_id=self.job_database_conn_id,
+        )
+        runs[-1] >> finish
+        # It waits for every step: the tasks after one give up as soon as one database has failed, its siblings go on.
+        # A DAG run that somebody marks failed has nothing but this task to make it fail: all others were skipped. So it
+        # is the task that Airflow judges the run by, and it repeats the verdict of the one before it.
+        [*runs, finish] >> settle.as_teardown(on_failure_fail_dagrun=True)
+
+    def _add_step(self, step: JobStep, step_id: int) -> tuple[ResolveTargetGroupOperator, MappedOperator]:
+        conn_id = step.conn_id or self.elasticjobs_conn_id
+        resolve = ResolveTargetGroupOperator(
+            task_id="resolve",
+            job=self.job,
+            step_id=step_id,
+            job_group_id=self.group_id,
+            elasticjobs_conn_id=conn_id,
+            refresh_conn_id=self.refresh_conn_id,
+            job_database_conn_id=self.job_database_conn_id,
+            trigger_rule="none_failed",
+        )
+        run = ElasticJobOperator.partial(
+            task_id="run",
+            command=step.command,
+            elasticjobs_conn_id=conn_id,
+            job_database_conn_id=self.job_database_conn_id,
+            retry=step.retry.to_json(),
+            step_timeout=step.step_timeout_seconds,
+            max_parallelism=step.max_parallelism,
+            idempotent=step.idempotent,
+            deferrable=self.deferrable,
+            **self._run_pool,
+        ).expand(target=resolve.output)
+        return resolve, run

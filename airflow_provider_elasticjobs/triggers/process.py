@@ -1,0 +1,81 @@
+"""What the scripts of one process share: threads, and for each job database its connections and its heartbeat."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from airflow.sdk.configuration import conf
+
+from airflow_provider_elasticjobs.connections.connect import connect
+from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
+from airflow_provider_elasticjobs.execution.agent import JobAgent
+from airflow_provider_elasticjobs.hooks.elasticjobs import ElasticJobsHook
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+
+__all__ = ["DEFAULT_TRIGGER_THREADS", "ScriptProcess", "connection_settings", "open_job_database", "this_process"]
+
+#: Scripts that run at a time in one triggerer, unless ``[elasticjobs] trigger_threads`` says otherwise.
+DEFAULT_TRIGGER_THREADS = 1000
+
+#: Connections that a process keeps to its job database; writers take turns on them.
+_JOB_DATABASE_CONNECTIONS = 8
+
+
+def connection_settings(conn_id: str) -> ConnectionSettings:
+    """Return where an Airflow connection leads and as whom; asks Airflow each time.
+
+    :param conn_id: the connection, of type ``elasticjobs``, ``mssql`` or ``odbc``.
+    """
+    return ElasticJobsHook(elasticjobs_conn_id=conn_id).settings
+
+
+def open_job_database(settings: ConnectionSettings) -> JobDatabase:
+    """Return the job database that settings lead to; it connects when it is first used.
+
+    :param settings: their ``server`` and ``database`` are the job database's.
+    """
+    return JobDatabase(
+        lambda: connect(settings, application_name="elasticjobs job database"),
+        server=settings.server or "",
+        database=settings.database or "",
+        pool_size=_JOB_DATABASE_CONNECTIONS,
+    )
+
+
+class ScriptProcess:
+    """This process, as the scripts that run in it see it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._agents: dict[str, tuple[ConnectionSettings, JobAgent]] = {}
+
+    @functools.cached_property
+    def threads(self) -> ThreadPoolExecutor:
+        """The threads that run scripts for triggers; work above their number waits."""
+        size = conf.getint("elasticjobs", "trigger_threads", fallback=DEFAULT_TRIGGER_THREADS)
+        return ThreadPoolExecutor(size, thread_name_prefix="elasticjobs-script")
+
+    def agent(self, conn_id: str) -> JobAgent:
+        """Return this process's agent for a job database: the same one as long as the connection does not change.
+
+        :param conn_id: Airflow connection of the job database.
+        """
+        settings = connection_settings(conn_id)
+        with self._lock:
+            known = self._agents.get(conn_id)
+            if known is None or known[0] != settings:
+                known = self._agents[conn_id] = settings, JobAgent(open_job_database(settings))
+            return known[1]
+
+
+@functools.cache
+def _process(process_id: int) -> ScriptProcess:  # noqa: ARG001 a forked child must not share its parent's threads
+    return ScriptProcess()
+
+
+def this_process() -> ScriptProcess:
+    """Return what this process shares."""
+    return _process(os.getpid())

@@ -1,0 +1,27 @@
+"""Whether an error of this package may pass by itself."""
+
+from __future__ import annotations
+
+from airflow_provider_elasticjobs.exceptions import (
+    OutcomeUnknownError,
+    ScriptError,
+    ServerUnreachableError,
+    TargetConnectionError,
+)
+from airflow_provider_elasticjobs.tsql.error_numbers import is_transient
+
+__all__ = ["is_transient_error"]
+
+
+def is_transient_error(error: BaseException) -> bool:
+    """Return whether the same attempt may succeed when repeated, as ``retry_on="transient"`` asks.
+
+    A lost answer counts as transient: whether it may be repeated at all is the step's ``idempotent``, asked elsewhere.
+
+    :param error: what an attempt ended with.
+    """
+    if isinstance(error, (OutcomeUnknownError, ServerUnreachableError)):
+        return True
+    if isinstance(error, TargetConnectionError):
+        return error.number is not None and is_transient(error.number, connecting=True)
+    return isinstance(error, ScriptError) and is_transient(error.number)

@@ -1,0 +1,171 @@
+"""Running one script on one connection: batches sent, every answer read to its end, messages passed on, one outcome.
+
+How a run ends is decided by who said what, never by an SQLSTATE alone:
+
+* the engine gave an error number: :class:`~airflow_provider_elasticjobs.exceptions.ScriptError`;
+* no number, the connection lives, and this side asked to stop: ``ScriptCancelledError``;
+* the connection was found dead before anything was sent: ``ServerUnreachableError``, nothing has run;
+* anything else came after a batch was sent: ``OutcomeUnknownError``, the script has run in part, perhaps as a whole.
+
+After an error the rest of the batch's answers is still read, as ``sqlcmd`` does, because the server goes on with the
+next statement; the batches behind it are not sent. (When the batch's very first statement fails, the driver manager
+offers nothing more to read, and the driver ends the batch.) Rows are counted and let go: memory does not grow.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from airflow_provider_elasticjobs.exceptions import (
+    ElasticJobsError,
+    OutcomeUnknownError,
+    ScriptCancelledError,
+    ServerUnreachableError,
+)
+from airflow_provider_elasticjobs.tsql.batches import Batch
+from airflow_provider_elasticjobs.tsql.drain import Drain
+from airflow_provider_elasticjobs.tsql.odbc import (
+    StatementHandle,
+    cancel_statement,
+    close_statement,
+    connection_is_alive,
+)
+from airflow_provider_elasticjobs.tsql.outcome import ErrorPlace, error_of
+from airflow_provider_elasticjobs.tsql.results import Message, ResultSet, ScriptResult
+
+if TYPE_CHECKING:
+    import pyodbc
+
+__all__ = ["ScriptRun"]
+
+_CANCEL_INTERVAL = 0.2  # seconds between attentions: one that arrives before the batch does is lost
+
+
+class ScriptRun:
+    """One run of one script. It knows nothing of time-outs: the caller cancels at the deadline.
+
+    :param connection: an open ``pyodbc`` connection with autocommit on, used by nobody else during the run. It is the
+        caller's to close, and should be closed after an error: the script may have left a transaction open.
+    :param batches: what to send, from :func:`~.batches.split_batches`.
+    :param on_message: called with each :class:`~.results.Message`, from the running thread.
+    :param on_result: called with each :class:`~.results.ResultSet` when it has been read, from the running thread.
+    :param server: logical server name, for errors.
+    :param database: database name, for errors.
+    """
+
+    def __init__(
+        self,
+        connection: pyodbc.Connection,
+        batches: Sequence[Batch],
+        *,
+        on_message: Callable[[Message], None] | None = None,
+        on_result: Callable[[ResultSet], None] | None = None,
+        server: str | None = None,
+        database: str | None = None,
+    ) -> None:
+        self._connection = connection
+        self._batches = tuple(batches)
+        self._drain = Drain(on_message, on_result, lambda: self._cancel_requested)
+        self._server = server
+        self._database = database
+        self._cursor: pyodbc.Cursor | None = None
+        self._statement: StatementHandle | None = None
+        self._condition = threading.Condition()
+        self._busy = False
+        self._cancel_requested = False
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether :meth:`cancel` was called."""
+        return self._cancel_requested
+
+    def run(self) -> ScriptResult:
+        """Send all batches in order and read all that comes back; to be called once.
+
+        :returns: totals; also when a cancel came too late to stop anything.
+        :raises ScriptError: the engine refused a statement; ``number`` is that of its first error.
+        :raises ScriptCancelledError: :meth:`cancel` stopped it. What was committed before stays.
+        :raises ServerUnreachableError: the connection was dead before anything was sent.
+        :raises OutcomeUnknownError: something was sent, and the connection broke before the script's end.
+        """
+        try:
+            for index, batch in enumerate(self._batches):
+                place = ErrorPlace(index + 1, len(self._batches), batch.first_line)
+                for _ in range(batch.count):
+                    self._run_batch(batch, place)
+            return self._drain.result
+        finally:
+            self._close()
+
+    def cancel(self, *, patience: float = 10.0) -> bool:
+        """Stop the run, from any thread; also before :meth:`run` was called, and harmlessly after it ended.
+
+        The running batch is sent an attention, again and again until the server lets go of it, since one that overtakes
+        the batch would be lost. No further batch is sent.
+
+        :param patience: seconds to wait for the batch to end.
+        :returns: whether nothing is running any more; ``False`` means the server has not answered yet.
+        """
+        deadline = time.monotonic() + patience
+        with self._condition:
+            self._cancel_requested = True
+            while self._busy and self._cursor is not None:
+                cancel_statement(self._cursor)
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    return False
+                self._condition.wait(min(_CANCEL_INTERVAL, remaining))
+            return True
+
+    def _run_batch(self, batch: Batch, place: ErrorPlace) -> None:
+        statement = self._begin(place)
+        try:
+            errors = self._drain.batch(statement, batch)
+            if errors is None:
+                return
+            alive = connection_is_alive(self._connection)
+        finally:
+            self._end()
+        raise error_of(
+            errors,
+            place,
+            alive=alive,
+            cancelled=self._cancel_requested,
+            server=self._server,
+            database=self._database,
+        )
+
+    def _begin(self, place: ErrorPlace) -> StatementHandle:
+        with self._condition:
+            if self._cancel_requested:
+                raise ScriptCancelledError(
+                    f"cancelled before {place} was sent", server=self._server, database=self._database
+                )
+            if not connection_is_alive(self._connection):
+                raise self._lost_before(place)
+            if self._cursor is None or self._statement is None:
+                self._cursor = self._connection.cursor()
+                self._statement = StatementHandle(self._cursor)
+            self._busy = True
+            return self._statement
+
+    def _lost_before(self, place: ErrorPlace) -> ElasticJobsError:
+        text = f"the connection to {self._server}/{self._database} was lost before {place} was sent"
+        if self._drain.result.batches == 0:
+            return ServerUnreachableError(text, server=self._server, database=self._database)
+        text += "; what was sent before it has run"
+        return OutcomeUnknownError(text, server=self._server, database=self._database)
+
+    def _end(self) -> None:
+        with self._condition:
+            self._busy = False
+            self._condition.notify_all()
+
+    def _close(self) -> None:
+        with self._condition:
+            cursor, self._cursor, self._statement = self._cursor, None, None
+        if cursor is not None:
+            close_statement(cursor)

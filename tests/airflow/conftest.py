@@ -1,0 +1,53 @@
+"""One sandbox and one Airflow for all tests here."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.sandbox.process import SandboxProcess
+from dev.local_airflow import LocalAirflow
+from tests.airflow.world import JOBS, World, connections, sandbox_settings
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+SETTINGS = {
+    # Whatever dies is noticed while the test waits.
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+    "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.airflow)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("airflow")
+    dags = folder / "dags"
+    shutil.copytree(ROOT / "example_dags", dags)
+    shutil.copytree(HERE / "dags", dags, dirs_exist_ok=True)
+    airflow = LocalAirflow(
+        folder / "home", dags, environment=SETTINGS, parallelism=8, database_cache=ROOT / ".cache" / "airflow"
+    )
+    with SandboxProcess(sandbox_settings()) as sandbox, airflow:
+        for conn_id, connection in connections(sandbox).items():
+            airflow.add_connection(conn_id, connection)
+        job_database = JobDatabase(lambda: sandbox.connect(JOBS, "job_database"), server=JOBS, database="job_database")
+        upgraded = airflow.cli("elasticjobs", "db", "upgrade")
+        assert upgraded.returncode == 0, upgraded.stdout
+        airflow.set_pool("three", 3)
+        airflow.set_pool("one", 1)
+        tier = airflow.cli("elasticjobs", "tier", "JA100")
+        assert tier.returncode == 0, tier.stdout
+        yield World(airflow, sandbox, job_database, folder)

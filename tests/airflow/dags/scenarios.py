@@ -1,0 +1,75 @@
+"""DAGs that go through what can happen to a job; each has its own databases, so that they can all run at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+from airflow_provider_elasticjobs import (
+    ElasticJob,
+    ElasticJobOperator,
+    JobStep,
+    ResolveTargetGroupOperator,
+    RetryPolicy,
+    SqlDatabase,
+    SqlElasticPool,
+    TargetGroup,
+)
+
+SERVER = "scenarios.database.windows.net"
+ONCE = RetryPolicy(attempts=0)
+
+PRINTS = "PRINT 'hello from a worker';\nGO\nSELECT name FROM sys.tables;"
+SHORT = "/* capacity */ WAITFOR DELAY '00:00:01';"
+LONG = "/* long */ WAITFOR DELAY '00:10:00';"
+DIVIDES = "IF DB_NAME() = 'fail2' AND OBJECT_ID('dbo.Repaired') IS NULL SELECT 1/0; PRINT 'fine';"
+MARKED_ONE = "IF DB_NAME() LIKE '%1' WAITFOR DELAY '00:10:00'; PRINT 'the other one';"
+AGAIN = "IF OBJECT_ID('dbo.Seen') IS NULL BEGIN CREATE TABLE dbo.Seen (x int); WAITFOR DELAY '00:10:00'; END;"
+AWAITED = "WHILE OBJECT_ID('dbo.Released') IS NULL WAITFOR DELAY '00:00:00.2';"
+
+
+def group(name: str, count: int) -> TargetGroup:
+    return TargetGroup(name, [SqlDatabase(SERVER, f"{name}{number}") for number in range(1, count + 1)])
+
+
+def dag(dag_id: str) -> DAG:
+    return DAG(dag_id, schedule=None, max_active_tasks=100, render_template_as_native_obj=False)
+
+
+def scenario(name: str, count: int, command: str, **arguments: Any) -> None:
+    with dag(name):
+        step = JobStep("only", group(name, count), command, retry=ONCE)
+        ElasticJob(name, [step], **{"tier": "JA100", **arguments})
+
+
+scenario("worker", 2, PRINTS, deferrable=False)
+scenario("capacity", 8, SHORT, tier=None, pool="three")
+scenario("markone", 2, MARKED_ONE)
+scenario("markoneinworker", 2, MARKED_ONE, deferrable=False)
+scenario("markrun", 2, LONG)
+scenario("queuedrun", 3, LONG, tier=None, pool="one")
+scenario("cleared", 1, AGAIN)
+scenario("skipped", 1, AWAITED)
+scenario("killed", 2, LONG, deferrable=False)
+scenario("restarted", 2, AGAIN)
+scenario("crashed", 1, AGAIN)
+scenario("nopool", 1, PRINTS, tier="JA800")
+
+with dag("empty"):
+    nothing = TargetGroup("nothing", [SqlElasticPool(SERVER, "emptypool")])
+    job = ElasticJob("empty", [JobStep("none", nothing, PRINTS), JobStep("some", group("empty", 1), PRINTS)])
+    job >> EmptyOperator(task_id="after")
+
+with dag("fail"):
+    ElasticJob(
+        "fail",
+        [JobStep("first", group("fail", 3), DIVIDES, retry=ONCE), JobStep("second", group("fail", 3), PRINTS)],
+        tier="JA100",
+    )
+
+with dag("unreachable"):
+    nowhere = TargetGroup("nowhere", [SqlElasticPool("nowhere.database.windows.net", "pool1")])
+    resolve = ResolveTargetGroupOperator(task_id="resolve", target_group=nowhere)
+    ElasticJobOperator.partial(task_id="run", command=PRINTS, retry=ONCE).expand(target=resolve.output)

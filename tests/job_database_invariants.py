@@ -1,0 +1,115 @@
+"""The rules of a job database's rows, as queries: none of them may ever find anything."""
+
+from __future__ import annotations
+
+from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+
+_ACTIVE = "('Created', 'InProgress', 'WaitingForChildJobExecutions', 'WaitingForRetry')"
+_ALL = f"{_ACTIVE[:-1]}, 'Succeeded', 'SucceededWithSkipped', 'Skipped', 'Failed', 'TimedOut', 'Canceled')"
+_CHILDREN = "c.job_execution_id = p.job_execution_id AND c.step_id = p.step_id AND c.target_type = 'SqlDatabase'"
+_STEPS = "c.job_execution_id = p.job_execution_id AND c.target_type = 'TargetGroup'"
+
+#: Rule (reference 3.1, 3.2) to a condition on a row ``p`` of ``jobs.job_executions`` that breaks it.
+RULES = {
+    "a lifecycle is one of the ten": f"p.lifecycle NOT IN {_ALL}",
+    "is_active says whether the lifecycle is active": (
+        f"(p.is_active = 1 AND p.lifecycle NOT IN {_ACTIVE}) OR (p.is_active = 0 AND p.lifecycle IN {_ACTIVE})"
+    ),
+    "start_time is NULL if and only if Created": (
+        "(p.start_time IS NULL AND p.lifecycle <> 'Created') OR (p.start_time IS NOT NULL AND p.lifecycle = 'Created')"
+    ),
+    "end_time is NULL if and only if active": (
+        "(p.end_time IS NULL AND p.is_active = 0) OR (p.end_time IS NOT NULL AND p.is_active = 1)"
+    ),
+    "next_attempt_start_time is set if and only if WaitingForRetry": (
+        "(p.next_attempt_start_time IS NULL AND p.lifecycle = 'WaitingForRetry')"
+        " OR (p.next_attempt_start_time IS NOT NULL AND p.lifecycle <> 'WaitingForRetry')"
+    ),
+    "times follow each other": "p.start_time < p.create_time OR p.end_time < p.start_time",
+    "every row has a message": "p.last_message IS NULL OR p.last_message = N''",
+    "a job row has no step, target, attempt": (
+        "p.step_id IS NULL AND (p.target_type IS NOT NULL OR p.target_id IS NOT NULL OR p.current_attempts <> 0"
+        " OR p.current_attempt_start_time IS NOT NULL OR p.step_name IS NOT NULL OR p.target_group_name IS NOT NULL)"
+    ),
+    "a step row names its group": (
+        "p.target_type = 'TargetGroup' AND (p.target_id IS NULL OR p.target_group_name IS NULL OR p.step_name IS NULL"
+        " OR p.current_attempts < 1 OR p.target_server_name IS NOT NULL)"
+    ),
+    "a target row names its database": (
+        "p.target_type = 'SqlDatabase' AND (p.target_server_name IS NULL OR p.target_database_name IS NULL"
+        " OR p.step_name IS NULL OR p.target_group_name IS NULL)"
+    ),
+    "a target row's attempts have a start": (
+        "p.target_type = 'SqlDatabase' AND ((p.current_attempts = 0 AND p.current_attempt_start_time IS NOT NULL)"
+        " OR (p.current_attempts > 0 AND p.current_attempt_start_time IS NULL))"
+    ),
+    "a row in progress has an attempt": (
+        "p.target_type = 'SqlDatabase' AND p.lifecycle IN ('InProgress', 'WaitingForRetry', 'Succeeded', 'TimedOut')"
+        " AND p.current_attempts = 0"
+    ),
+    "every run has one job row": (
+        "(SELECT COUNT(*) FROM jobs.job_executions AS c"
+        " WHERE c.job_execution_id = p.job_execution_id AND c.step_id IS NULL) <> 1"
+    ),
+    "every target row has one step row": (
+        "p.target_type = 'SqlDatabase' AND (SELECT COUNT(*) FROM jobs.job_executions AS c"
+        " WHERE c.job_execution_id = p.job_execution_id AND c.step_id = p.step_id"
+        " AND c.target_type = 'TargetGroup') <> 1"
+    ),
+    "an ended parent has no active child": (
+        "p.is_active = 0 AND ((p.target_type = 'TargetGroup' AND EXISTS"
+        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_CHILDREN} AND c.is_active = 1))"
+        " OR (p.step_id IS NULL AND EXISTS"
+        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_STEPS} AND c.is_active = 1)))"
+    ),
+    "a waiting step has an active child": (
+        "p.target_type = 'TargetGroup' AND p.lifecycle = 'WaitingForChildJobExecutions' AND NOT EXISTS"
+        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_CHILDREN} AND c.is_active = 1)"
+    ),
+    "a succeeded step has no bad child": (
+        "p.target_type = 'TargetGroup' AND p.lifecycle IN ('Succeeded', 'SucceededWithSkipped', 'Skipped') AND EXISTS"
+        " (SELECT 1 FROM jobs_internal.executions AS c INNER JOIN jobs_internal.executions AS s"
+        " ON s.job_execution_id = c.job_execution_id AND s.step_id = c.step_id AND s.target_type = 'TargetGroup'"
+        f" WHERE {_CHILDREN} AND c.round = s.round AND c.lifecycle NOT IN ('Succeeded', 'Skipped'))"
+    ),
+    "a succeeded job has no bad step": (
+        "p.step_id IS NULL AND p.lifecycle IN ('Succeeded', 'SucceededWithSkipped', 'Skipped') AND EXISTS"
+        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_STEPS}"
+        " AND c.lifecycle NOT IN ('Succeeded', 'SucceededWithSkipped', 'Skipped'))"
+    ),
+    "a job with a bad step has ended": (
+        "p.step_id IS NULL AND p.is_active = 1 AND NOT EXISTS"
+        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_STEPS} AND c.is_active = 1) AND EXISTS"
+        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_STEPS}"
+        " AND c.lifecycle IN ('Failed', 'TimedOut', 'Canceled'))"
+    ),
+    "a run whose last step has ended has ended": (
+        "p.step_id IS NULL AND p.is_active = 1 AND NOT EXISTS"
+        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_STEPS} AND c.is_active = 1) AND EXISTS"
+        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_STEPS} AND c.step_id ="
+        " (SELECT MAX(s.step_id) FROM jobs.jobstep_versions AS s"
+        " WHERE s.job_id = p.job_id AND s.job_version = p.job_version))"
+    ),
+}
+
+_COLUMNS = "p.job_execution_id, p.step_id, p.target_database_name, p.lifecycle, p.last_message"
+_QUERIES = {
+    rule: f"SELECT {_COLUMNS} FROM jobs.job_executions AS p WHERE {condition};" for rule, condition in RULES.items()
+} | {
+    "a database is a target of a step once": """
+SELECT job_execution_id, step_id, target_server_name, target_database_name
+FROM jobs.job_executions WHERE target_type = 'SqlDatabase'
+GROUP BY job_execution_id, step_id, target_server_name, target_database_name HAVING COUNT(*) > 1;
+"""
+}
+
+
+def broken_invariants(db: JobDatabase) -> list[str]:
+    """Return a line for each rule that some row breaks, with the first such row; empty when all is well."""
+    broken = []
+    for rule, query in _QUERIES.items():
+        rows = db.run(Batch(query))
+        if rows:
+            broken.append(f"{rule}: {len(rows)} row(s), first {tuple(rows[0])}")
+    return broken

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.serialization.serialized_objects import DagSerialization
+
+from airflow_provider_elasticjobs.exceptions import JobDatabaseError
+from airflow_provider_elasticjobs.execution.target import TargetResult
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.operators import elastic_job
+from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
+from tests.unit.operators.contexts import context
+
+TARGET = {"server": "s.example", "database": "d1", "execution_id": "2f6d7b51-0a5e-4d7e-8b53-1f4c1f5f2a10"}
+
+
+def operator(**arguments: Any) -> ElasticJobOperator:
+    return ElasticJobOperator(**{"task_id": "run", "command": "SELECT 1", "target": TARGET, **arguments})
+
+
+class FakeRun:
+    """A target's run that ends as the test says, in whatever thread calls it."""
+
+    def __init__(self, ending: Lifecycle | BaseException) -> None:
+        self.ending = ending
+        self.threads: list[str] = []
+        self.cancelled = threading.Event()
+        self.arguments: dict[str, Any] = {}
+
+    def __call__(self, **arguments: Any) -> FakeRun:
+        self.arguments = arguments
+        return self
+
+    def run(self) -> TargetResult:
+        self.threads.append(threading.current_thread().name)
+        self.arguments["log"](logging.INFO, "100 % of a line")
+        if isinstance(self.ending, BaseException):
+            raise self.ending
+        return TargetResult(self.ending, f"it is {self.ending}", 1)
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+
+@pytest.fixture
+def fake_run(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    fake = FakeRun(Lifecycle.SUCCEEDED)
+    monkeypatch.setattr(elastic_job, "TargetRun", fake)
+    return fake
+
+
+class TestDeferrable:
+    def deferred(self, task: ElasticJobOperator) -> ElasticJobTrigger:
+        with pytest.raises(TaskDeferred) as raised:
+            task.execute(context(map_index=3))
+        assert raised.value.method_name == "execute_complete"
+        assert raised.value.timeout is None
+        assert isinstance(raised.value.trigger, ElasticJobTrigger)
+        return raised.value.trigger
+
+    def test_it_is_the_default_and_hands_everything_to_the_trigger(self) -> None:
+        trigger = self.deferred(operator(retry=RetryPolicy(attempts=1), step_timeout=timedelta(minutes=2)))
+        assert trigger.order["target"] == {"server": "s.example", "database": "d1"}
+        assert trigger.order["execution_id"] == TARGET["execution_id"]
+        assert trigger.order["command"] == "SELECT 1"
+        assert trigger.order["retry"]["attempts"] == 1
+        assert trigger.order["step_timeout"] == 120
+        assert trigger.airflow["map_index"] == 3
+
+    def test_the_defaults_are_those_of_elastic_jobs(self) -> None:
+        order = self.deferred(operator()).order
+        assert order["retry"] == RetryPolicy().to_json()
+        assert (order["step_timeout"], order["idempotent"]) == (43_200, True)
+
+    def test_a_retry_policy_may_be_plain_json(self) -> None:
+        assert self.deferred(operator(retry={"attempts": 2})).order["retry"]["attempts"] == 2
+
+    def test_the_connection_of_the_member_comes_first(self) -> None:
+        task = operator(target={**TARGET, "conn_id": "theirs"}, elasticjobs_conn_id="mine")
+        assert self.deferred(task).elasticjobs_conn_id == "theirs"
+        assert self.deferred(operator(elasticjobs_conn_id="mine")).elasticjobs_conn_id == "mine"
+
+    @pytest.mark.parametrize(
+        ("event", "error"),
+        [("failed", AirflowFailException), ("skipped", AirflowSkipException), (None, AirflowFailException)],
+    )
+    def test_what_the_trigger_said_is_said_again(self, event: str | None, error: type[Exception]) -> None:
+        with pytest.raises(error):
+            operator().execute_complete(context(), event)
+
+    def test_success_is_silent(self) -> None:
+        operator().execute_complete(context(), "success")
+
+
+class TestInTheWorker:
+    @pytest.mark.parametrize(
+        ("lifecycle", "error"),
+        [
+            (Lifecycle.FAILED, AirflowFailException),
+            (Lifecycle.TIMED_OUT, AirflowFailException),
+            (Lifecycle.CANCELED, AirflowFailException),
+            (Lifecycle.SKIPPED, AirflowSkipException),
+        ],
+    )
+    def test_the_lifecycle_ends_the_task(self, fake_run: FakeRun, lifecycle: Lifecycle, error: type[Exception]) -> None:
+        fake_run.ending = lifecycle
+        with pytest.raises(error, match=f"it is {lifecycle}"):
+            operator(deferrable=False).execute(context())
+
+    def test_a_good_end_is_silent(self, fake_run: FakeRun) -> None:
+        operator(deferrable=False).execute(context())
+        assert fake_run.threads == ["elasticjobs-script"]
+
+    def test_an_error_comes_out_as_it_is(self, fake_run: FakeRun) -> None:
+        fake_run.ending = JobDatabaseError("it is away")
+        with pytest.raises(JobDatabaseError, match="it is away"):
+            operator(deferrable=False).execute(context())
+
+    def test_lines_of_the_script_reach_the_log_unchanged(
+        self, fake_run: FakeRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lines: list[Any] = []
+        monkeypatch.setattr(ElasticJobOperator, "_say", lambda _, *line: lines.append(line))
+        operator(deferrable=False).execute(context())
+        assert lines == [(logging.INFO, "100 % of a line")]
+
+    def test_on_kill_stops_the_script(self, fake_run: FakeRun) -> None:
+        task = operator(deferrable=False)
+        task.on_kill()
+        assert not fake_run.cancelled.is_set()
+        task.execute(context())
+        task.on_kill()
+        assert fake_run.cancelled.is_set()
+
+
+class TestDeclaration:
+    def test_the_grid_calls_a_target_by_server_and_database(self) -> None:
+        task = operator()
+        assert task.map_index_template is not None
+        rendered = task.render_template(task.map_index_template, {"task": task})
+        assert rendered == "s.example/d1"
+
+    def test_so_it_does_when_mapped_and_the_author_may_say_otherwise(self) -> None:
+        with DAG("d", schedule=None):
+            mapped = ElasticJobOperator.partial(task_id="a", command="x").expand(target=[TARGET])
+            other = ElasticJobOperator.partial(task_id="b", command="x", map_index_template="y").expand(target=[TARGET])
+        assert mapped.map_index_template == elastic_job.TARGET_LABEL
+        assert other.map_index_template == "y"
+
+    def test_a_sql_file_is_a_template(self, tmp_path: Path) -> None:
+        (tmp_path / "step.sql").write_text("SELECT '{{ run_id }}' AS $(job_name)")
+        with DAG("d", schedule=None, template_searchpath=str(tmp_path)):
+            task = operator(command="step.sql")
+        task.render_template_fields({"run_id": "r1"})
+        assert task.command == "SELECT 'r1' AS $(job_name)"
+
+    @pytest.mark.parametrize("retry", [None, {"attempts": 1}, RetryPolicy(attempts=1)])
+    def test_it_survives_serialisation_plain_and_mapped(self, retry: Any) -> None:
+        with DAG("d", schedule=None) as dag:
+            operator(retry=retry)
+            ElasticJobOperator.partial(task_id="mapped", command="x.sql", retry=retry, pool="p").expand(target=[TARGET])
+        again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        assert again.get_task("run").task_type == "ElasticJobOperator"
+        assert again.get_task("mapped").pool == "p"
+        assert again.get_task("mapped").map_index_template == elastic_job.TARGET_LABEL

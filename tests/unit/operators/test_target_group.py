@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+
+from airflow_provider_elasticjobs.exceptions import DefinitionError, TargetGroupError
+from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
+from airflow_provider_elasticjobs.model.identifiers import job_execution_id
+from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.targets import SqlServer, Target, TargetGroup
+from airflow_provider_elasticjobs.operators import target_group
+from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
+from tests.unit.operators.contexts import context
+
+GROUP = TargetGroup("everyone", [SqlServer("s.example")])
+JOB = Job("j", [JobStep("first", GROUP, "SELECT 1"), JobStep("second", GROUP, "SELECT 2")])
+ROW = uuid5(UUID(int=0), "row")
+
+
+class Begun:
+    """Stands for ``begin_step``: keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.targets = [Target("s.example", "d1", "pool1"), Target("s.example", "d2", conn_id="theirs")]
+        self.job: Job
+        self.step_id: int
+        self.named: dict[str, Any]
+        self.error: Exception | None = None
+
+    def __call__(self, _database: object, job: Job, step_id: int, **named: Any) -> list[RegisteredTarget]:
+        self.job, self.step_id, self.named = job, step_id, named
+        if self.error is not None:
+            raise self.error
+        return [RegisteredTarget(ROW, target) for target in self.targets]
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
+    made = Begun()
+    monkeypatch.setattr(target_group, "begin_step", made)
+    monkeypatch.setattr(target_group, "connection_settings", lambda conn_id: f"settings of {conn_id}")
+    monkeypatch.setattr(target_group, "open_job_database", lambda settings: f"database by {settings}")
+    monkeypatch.setattr(target_group, "resolver", lambda conn_id: f"resolver by {conn_id}")
+    return made
+
+
+def before(*mapped: Callable[[Any], Any], **arguments: Any) -> ResolveTargetGroupOperator:
+    """Return a resolver in a DAG, with mapped tasks after it."""
+    with DAG("a_dag", schedule=None):
+        resolve = ResolveTargetGroupOperator(task_id="resolve", **{"target_group": GROUP, **arguments})
+        for make in mapped:
+            resolve >> make(resolve.output)
+    return resolve
+
+
+def run(task_id: str = "run", **arguments: Any) -> Callable[[Any], Any]:
+    partial = {"task_id": task_id, "command": "SELECT 1", **arguments}
+    return lambda targets: ElasticJobOperator.partial(**partial).expand(target=targets)
+
+
+class TestResult:
+    def test_it_is_a_list_of_small_mappings(self, begun: Begun) -> None:
+        assert before(run()).execute(context()) == [
+            {"server": "s.example", "database": "d1", "elastic_pool": "pool1", "execution_id": str(ROW)},
+            {"server": "s.example", "database": "d2", "conn_id": "theirs", "execution_id": str(ROW)},
+        ]
+
+    def test_nothing_to_do_is_an_empty_list(self, begun: Begun) -> None:
+        begun.targets = []
+        assert before(run()).execute(context()) == []
+
+    def test_a_server_that_cannot_be_asked_fails_the_task(self, begun: Begun) -> None:
+        begun.error = TargetGroupError("s.example is down")
+        with pytest.raises(TargetGroupError, match=r"s\.example is down"):
+            before(run()).execute(context())
+
+
+class TestJob:
+    def test_a_step_of_a_job(self, begun: Begun) -> None:
+        before(target_group=None, job=JOB, step_id=2, job_group_id="Job1").execute(context())
+        assert (begun.job, begun.step_id) == (JOB, 2)
+        assert begun.named["job_execution_id"] == job_execution_id("a_dag", "a_run", "Job1")
+
+    def test_a_job_as_plain_json(self, begun: Begun) -> None:
+        before(target_group=None, job=JOB.to_json()).execute(context())
+        assert begun.job == JOB
+
+    def test_alone_it_is_a_job_of_one_step_with_the_mapped_tasks_arguments(self, begun: Begun) -> None:
+        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, max_parallelism=3, idempotent=False)
+        before(mapped).execute(context())
+        assert begun.job.name == "a_dag.resolve"
+        assert begun.named["job_execution_id"] == job_execution_id("a_dag", "a_run", "resolve")
+        assert begun.job.steps == (
+            JobStep(
+                "visit",
+                GROUP,
+                "SELECT 1",
+                retry=RetryPolicy(attempts=2),
+                step_timeout=9,
+                max_parallelism=3,
+                conn_id="elasticjobs_default",
+                idempotent=False,
+            ),
+        )
+
+    def test_alone_it_may_have_a_name_and_the_group_may_be_plain_json(self, begun: Begun) -> None:
+        before(run(retry=RetryPolicy(attempts=1)), target_group=GROUP.to_json(), job_name="Visits").execute(context())
+        assert begun.job.name == "Visits"
+        assert begun.job.steps[0].target_group == GROUP
+        assert begun.job.steps[0].retry.attempts == 1
+
+    @pytest.mark.parametrize("mapped", [(), (run("a"), run("b"))])
+    def test_alone_exactly_one_mapped_operator_must_follow(self, begun: Begun, mapped: Any) -> None:
+        with pytest.raises(DefinitionError, match=f"must follow it, not {len(mapped)}"):
+            before(*mapped).execute(context())
+
+    @pytest.mark.parametrize("arguments", [{"target_group": None}, {"job": JOB}])
+    def test_a_group_or_a_job_must_be_given_and_not_both(self, arguments: dict[str, Any]) -> None:
+        with pytest.raises(DefinitionError, match="either a target_group or a job"):
+            before(**arguments)
+
+
+class TestConnections:
+    def test_scripts_and_lists_share_one_unless_another_is_named(self, begun: Begun) -> None:
+        before(run(), elasticjobs_conn_id="scripts").execute(context())
+        assert begun.named["resolve"] == "resolver by scripts"
+        before(run(), elasticjobs_conn_id="scripts", refresh_conn_id="lists").execute(context())
+        assert begun.named["resolve"] == "resolver by lists"
+
+
+def test_it_survives_serialisation() -> None:
+    resolve = before(run())
+    again = DagSerialization.from_dict(DagSerialization.to_dict(resolve.dag))
+    assert again.get_task("resolve").task_type == "ResolveTargetGroupOperator"
+    assert again.get_task("run").is_mapped

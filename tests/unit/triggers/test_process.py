@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_elasticjobs.authentication import SqlLogin
+from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
+from airflow_provider_elasticjobs.triggers import process
+from airflow_provider_elasticjobs.triggers.process import ScriptProcess, open_job_database, this_process
+
+SETTINGS = ConnectionSettings(SqlLogin("user", "secret"), "jobs.example", "job_database")
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, ConnectionSettings]:
+    connections = {"rows": SETTINGS, "other": replace(SETTINGS, database="other")}
+    monkeypatch.setattr(process, "connection_settings", connections.__getitem__)
+    return connections
+
+
+def test_a_process_has_one_agent_for_each_job_database(known: dict[str, ConnectionSettings]) -> None:
+    mine = ScriptProcess()
+    assert mine.agent("rows") is mine.agent("rows")
+    assert mine.agent("other") is not mine.agent("rows")
+
+
+def test_a_connection_that_was_changed_gets_another_agent(known: dict[str, ConnectionSettings]) -> None:
+    mine = ScriptProcess()
+    before = mine.agent("rows")
+    known["rows"] = replace(SETTINGS, server="moved.example")
+    assert mine.agent("rows") is not before
+    assert mine.agent("rows").job_database.server == "moved.example"
+
+
+def test_the_number_of_threads_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__ELASTICJOBS__TRIGGER_THREADS", "7")
+    threads = ScriptProcess().threads
+    assert threads._max_workers == 7
+    threads.shutdown()
+
+
+def test_a_process_and_its_child_share_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = this_process()
+    assert this_process() is mine
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert this_process() is not mine
+
+
+def test_a_job_database_is_not_connected_to_before_it_is_used() -> None:
+    database = open_job_database(SETTINGS)
+    assert (database.server, database.database) == ("jobs.example", "job_database")

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import threading
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from airflow_provider_elasticjobs.exceptions import ExecutionReleasedError
+from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.triggers.target_run import TargetRun
+from tests.unit.triggers.fakes import AIRFLOW, ARGUMENTS, ORDER, Stage
+
+
+def target_run(log: list[tuple[int, str]] | None = None) -> TargetRun:
+    lines = log if log is not None else []
+    return TargetRun(**ARGUMENTS, log=lambda level, text: lines.append((level, text)))
+
+
+def in_thread(run: TargetRun) -> tuple[threading.Thread, list[Any]]:
+    results: list[Any] = []
+
+    def work() -> None:
+        try:
+            results.append(run.run())
+        except ExecutionReleasedError as error:
+            results.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, results
+
+
+def test_plain_values_become_the_execution(stage: Stage) -> None:
+    stage.ending = Lifecycle.SUCCEEDED
+    lines: list[tuple[int, str]] = []
+    assert target_run(lines).run().lifecycle is Lifecycle.SUCCEEDED
+    made = stage.execution
+    assert made.order.execution_id == UUID(ORDER["execution_id"])
+    assert made.order.target.label == "s/d"
+    assert made.order.retry.attempts == 3
+    assert made.airflow == AirflowRef(**AIRFLOW)
+    assert lines == [(20, "a line of the script")]
+
+
+def test_each_connection_has_its_purpose(stage: Stage) -> None:
+    stage.ending = Lifecycle.SUCCEEDED
+    target_run().run()
+    assert stage.execution.connect == "connector of settings of scripts"
+    assert stage.execution.agent == "agent of rows"
+
+
+@pytest.mark.parametrize(("stop", "result"), [("cancel", Lifecycle.CANCELED), ("release", ExecutionReleasedError)])
+def test_a_stop_reaches_the_running_execution(stage: Stage, stop: str, result: Any) -> None:
+    run = target_run()
+    thread, results = in_thread(run)
+    assert stage.execution.started.wait(20)
+    getattr(run, stop)()
+    thread.join(20)
+    assert stage.execution.calls == [stop]
+    assert results[0].lifecycle is result if stop == "cancel" else isinstance(results[0], result)
+
+
+def test_a_stop_before_the_beginning_is_not_forgotten(stage: Stage) -> None:
+    run = target_run()
+    run.cancel()
+    assert run.run().lifecycle is Lifecycle.CANCELED
+    assert stage.execution.calls == ["cancel"]
+
+
+def test_the_first_stop_counts(stage: Stage) -> None:
+    run = target_run()
+    run.release()
+    run.cancel()
+    with pytest.raises(ExecutionReleasedError):
+        run.run()

@@ -1,0 +1,133 @@
+"""One run of one step on fresh databases, driven as the operators drive it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from airflow_provider_elasticjobs.connections.connect import connector
+from airflow_provider_elasticjobs.execution.agent import JobAgent
+from airflow_provider_elasticjobs.execution.order import TargetOrder
+from airflow_provider_elasticjobs.execution.step import begin_step
+from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.targets import SqlDatabase, Target, TargetGroup
+from airflow_provider_elasticjobs.targets.resolve import Resolution
+from tests.job_database_invariants import broken_invariants
+from tests.wire.conftest import LiveServer
+
+QUICK = RetryPolicy(attempts=2, initial_interval=0.05, maximum_interval=0.1)
+
+
+@dataclass
+class Run:
+    """A run of a job with one step on some databases of one server."""
+
+    server: LiveServer
+    job_database: JobDatabase
+    databases: list[str]
+    command: str
+    job_name: str = field(default_factory=lambda: f"job {uuid4()}")
+    job_execution_id: UUID = field(default_factory=uuid4)
+    log: list[str] = field(default_factory=list)
+    agent: JobAgent = field(init=False)
+    orders: dict[str, TargetOrder] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.agent = JobAgent(self.job_database)
+        targets = [Target(self.server.name, database) for database in self.databases]
+        group = TargetGroup("group " + self.job_name, [SqlDatabase(t.server_name, t.database_name) for t in targets])
+        registered = begin_step(
+            self.job_database,
+            Job(self.job_name, [JobStep("step1", group, self.command)]),
+            1,
+            job_execution_id=self.job_execution_id,
+            airflow=AirflowRef("dag", "run", "resolve"),
+            resolve=lambda _: Resolution(targets),
+            log=self._say,
+        )
+        self.orders = {
+            each.target.database_name: TargetOrder(each.execution_id, each.target, self.command, retry=QUICK)
+            for each in registered
+        }
+
+    def _say(self, level: int, text: str) -> None:
+        self.log.append(text)
+
+    def execution(self, database: str | None = None, *, agent: JobAgent | None = None, **changes: Any) -> TargetExecution:
+        """Return the execution of one database, as one process would make it."""
+        order = replace(self.orders[database or self.databases[0]], **changes)
+        return TargetExecution(
+            order,
+            AirflowRef("dag", "run", "run", self.databases.index(order.target.database_name)),
+            agent=agent or self.agent,
+            connect=connector(self.server.settings),
+            log=self._say,
+        )
+
+    def rows(self, columns: str = "*", where: str = "1 = 1") -> list[Any]:
+        """Return rows of this run from the public view."""
+        connection = self.server.connect(self.job_database.database)
+        try:
+            return connection.execute(
+                f"SELECT {columns} FROM jobs.job_executions WHERE job_execution_id = ? AND {where} "
+                "ORDER BY step_id, target_type DESC, target_database_name",
+                str(self.job_execution_id),
+            ).fetchall()
+        finally:
+            connection.close()
+
+    def lifecycles(self) -> list[str]:
+        """Return the lifecycles of the job, the step and its targets."""
+        return [row.lifecycle for row in self.rows("lifecycle, step_id, target_type, target_database_name")]
+
+    def target(self, database: str | None = None) -> Any:
+        """Return the row of one database."""
+        (row,) = self.rows(where=f"target_database_name = '{database or self.databases[0]}'")
+        return row
+
+
+@pytest.fixture
+def new_run(
+    server: LiveServer, installed: JobDatabase, new_database: Callable[[], str]
+) -> Iterator[Callable[..., Run]]:
+    """Return a function that begins a run of a command on fresh databases; no rule of the rows is broken after it."""
+
+    def begin(command: str, *, databases: int | list[str] = 1, **fields: Any) -> Run:
+        names = [new_database() for _ in range(databases)] if isinstance(databases, int) else databases
+        return Run(server, installed, names, command, **fields)
+
+    yield begin
+    assert broken_invariants(installed) == []
+
+
+class Started:
+    """An execution that runs in a thread."""
+
+    def __init__(self, execution: TargetExecution) -> None:
+        self.execution = execution
+        self.ended: TargetResult | BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.ended = self.execution.run()
+        except BaseException as error:  # noqa: BLE001 handed to the test
+            self.ended = error
+
+    def result(self, timeout: float = 60) -> TargetResult:
+        """Return how it ended; raises what it raised."""
+        self._thread.join(timeout)
+        assert self.ended is not None, f"still running after {timeout} s"
+        if isinstance(self.ended, BaseException):
+            raise self.ended
+        return self.ended

@@ -1,0 +1,17 @@
+"""The job database of these tests, whose rows must never break a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from tests.job_database_invariants import broken_invariants
+
+
+@pytest.fixture
+def db(installed: JobDatabase) -> Iterator[JobDatabase]:
+    """The installed job database; after the test no row in it breaks a rule."""
+    yield installed
+    assert broken_invariants(installed) == []
