@@ -58,10 +58,14 @@ class AirflowClient:
         :param json: the body
         :raises AirflowApiError: the server refused or does not answer
         """
+        return self._send(method, f"/api/v2/{path.lstrip('/')}", json, {"Authorization": f"Bearer {self.token()}"})
+
+    def token(self) -> str:
+        """Return the token of a login, made once."""
         if self._token is None:
             login = {"username": self.username, "password": self.password}
-            self._token = self._send("POST", "/auth/token", login, {})["access_token"]
-        return self._send(method, f"/api/v2/{path.lstrip('/')}", json, {"Authorization": f"Bearer {self._token}"})
+            self._token = str(self._send("POST", "/auth/token", login, {})["access_token"])
+        return self._token
 
     def health(self) -> dict[str, str]:
         """Return the status of each component ('healthy' or another word); empty while the API server is down."""

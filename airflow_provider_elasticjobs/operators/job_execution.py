@@ -112,16 +112,16 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
                 cancel_execution(database, execution, requested_by=f"Airflow: {context['ti'].run_id} was marked")
             lifecycle = self._settle(database, execution)
         self.log.info("The job's run is %s", lifecycle or "not in the job database: it never began")
-        if finished != "success":
+        if finished == "skipped" and lifecycle is None and not self._anything_failed(context):
+            self.log.info("A branch went another way: the job was not meant to run")
+        elif finished != "success":
             raise AirflowFailException(f"the job did not finish: its last task is {finished}, its run is {lifecycle}")
 
     def _state_of_finish(self, context: Context) -> str | None:
-        instance = context["ti"]
-        states = instance.get_task_states(
-            dag_id=instance.dag_id, task_ids=[self.finish_task_id], run_ids=[instance.run_id]
-        )
-        state = states.get(instance.run_id, {}).get(self.finish_task_id)
-        return None if state is None else str(state)
+        return _task_states(context, [self.finish_task_id]).get(self.finish_task_id)
+
+    def _anything_failed(self, context: Context) -> bool:
+        return not {"failed", "upstream_failed"}.isdisjoint(_task_states(context).values())
 
     def _settle(
         self, database: JobDatabase, execution: UUID, *, wait: Callable[[float], None] = time.sleep
@@ -135,6 +135,13 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
             if lifecycle is None or not lifecycle.is_active or time.monotonic() > deadline:
                 return lifecycle
             wait(_POLL_SECONDS)
+
+
+def _task_states(context: Context, task_ids: list[str] | None = None) -> dict[str, str]:
+    """Return the states of tasks of this DAG run, of all by default."""
+    instance = context["ti"]
+    states = instance.get_task_states(dag_id=instance.dag_id, task_ids=task_ids, run_ids=[instance.run_id])
+    return {task_id: str(state) for task_id, state in states.get(instance.run_id, {}).items()}
 
 
 def summary(rows: Iterable[ExecutionRow]) -> Iterator[str]:

@@ -22,6 +22,10 @@ from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, D
 
 __all__ = ["ElasticJob", "valid_id"]
 
+#: A step goes on after one whose databases were skipped, or that had none: its resolving task has succeeded all the
+#: same. It does not after one that was skipped as a whole, because a branch went another way.
+_AFTER_A_STEP = "none_failed_min_one_success"
+
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -91,16 +95,18 @@ class ElasticJob(TaskGroup):
             task_id="finish",
             job_group_id=str(self.group_id),
             job_database_conn_id=self.job_database_conn_id,
-            trigger_rule="none_failed",
+            trigger_rule=_AFTER_A_STEP,
         )
+        before: list[ResolveTargetGroupOperator | MappedOperator] = []
         runs: list[MappedOperator] = []
         if repeated := {one for one in ids if ids.count(one) > 1}:
             raise DefinitionError(f"job {self.job.name!r}: several steps' names make the id {repeated.pop()!r}")
         for step_id, step in enumerate(self.job.steps, start=1):
             with TaskGroup(ids[step_id - 1]):
                 resolve, run = self._add_step(step, step_id)
-            if runs:
-                runs[-1] >> resolve
+            for earlier in before:
+                earlier >> resolve
+            before = [resolve, run]
             runs.append(run)
         settle = SettleJobExecutionOperator(
             task_id="settle",
@@ -108,7 +114,7 @@ class ElasticJob(TaskGroup):
             finish_task_id=finish.task_id,
             job_database_conn_id=self.job_database_conn_id,
         )
-        runs[-1] >> finish
+        before >> finish
         # It waits for every step: the tasks after one give up as soon as one database has failed, its siblings go on.
         # A DAG run that somebody marks failed has nothing but this task to make it fail: all others were skipped. So it
         # is the task that Airflow judges the run by, and it repeats the verdict of the one before it.
@@ -124,7 +130,8 @@ class ElasticJob(TaskGroup):
             elasticjobs_conn_id=conn_id,
             refresh_conn_id=self.refresh_conn_id,
             job_database_conn_id=self.job_database_conn_id,
-            trigger_rule="none_failed",
+            # The first step obeys what comes before the job like any task.
+            trigger_rule="all_success" if step_id == 1 else _AFTER_A_STEP,
         )
         run = ElasticJobOperator.partial(
             task_id="run",
@@ -135,6 +142,8 @@ class ElasticJob(TaskGroup):
             step_timeout=step.step_timeout_seconds,
             max_parallelism=step.max_parallelism,
             idempotent=step.idempotent,
+            # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.
+            retries=0,
             deferrable=self.deferrable,
             **self._run_pool,
         ).expand(target=resolve.output)

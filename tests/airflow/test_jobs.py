@@ -27,6 +27,7 @@ STARTED = {
     "skipped": "skipped",
     "nopool": "nopool",
     "empty": "empty",
+    "branch": "branch_job",
     "fail": "fail",
     "unreachable": "resolve",
 }
@@ -135,6 +136,13 @@ class TestScenarios:
         assert run.states("after") == ["success"]
         assert run.lifecycle == "Succeeded"
         assert [str(row.lifecycle) for row in run.rows if row.target_type == "TargetGroup"] == ["Succeeded"] * 2
+
+    def test_a_job_that_a_branch_left_out_does_not_begin_and_does_not_fail(self, runs: dict[str, Run]) -> None:
+        run = runs["branch"]
+        assert run.state() == "success"
+        left_out = ("first.resolve", "first.run", "second.resolve", "second.run", "finish")
+        assert [run.states(task) for task in left_out] == [["skipped"]] * 5
+        assert run.rows == []
 
     def test_a_missing_pool_is_said_before_anything_runs(self, world: World, runs: dict[str, Run]) -> None:
         run = runs["nopool"]
@@ -251,6 +259,16 @@ class TestCancel:
 def test_a_dag_can_be_tried_in_one_process(world: World, dag_id: str, state: str) -> None:
     tried = world.airflow.cli("dags", "test", dag_id)
     assert f"state={state}" in tried.stdout.replace(": ", "=")
+
+
+def test_the_command_line_knows_the_job_database_and_the_tiers(world: World) -> None:
+    checked = world.airflow.cli("elasticjobs", "db", "check")
+    assert (checked.returncode, "is ready" in checked.stdout) == (0, True)
+    pool = world.airflow.api("GET", "pools/JA100")
+    assert (pool["slots"], pool["include_deferred"]) == (100, True)
+    missing = world.airflow.cli("elasticjobs", "db", "check", "--conn-id", "nobody")
+    assert missing.returncode == 1
+    assert "nobody" in missing.stdout
 
 
 def test_no_rule_of_the_job_database_is_broken(world: World, runs: dict[str, Run]) -> None:

@@ -142,7 +142,7 @@ class Catalog:
             f' FROM "sys$objects" o JOIN "sys$schemas" s ON s.schema_id = o.schema_id WHERE {condition}',
             values,
         ).fetchone()
-        return None if row is None else ObjectInfo(*row[:6], row[6] or "")
+        return None if row is None else ObjectInfo(row[0], row[1], row[2], row[3], row[4], row[5], row[6] or "")
 
     def table(self, schema: str, name: str) -> TableInfo | None:
         """Return a table or view with its columns."""

@@ -113,7 +113,7 @@ def _requests(session: EngineSession) -> list[Row]:
 
 
 def _locks(session: EngineSession) -> list[Row]:
-    return session.server.locks.rows()
+    return list(session.server.locks.rows())
 
 
 def _types(session: EngineSession) -> list[Row]:

@@ -87,17 +87,13 @@ class Emitter:
         return emit(self, node, scope)
 
     def _inherited(self, node: exp.Expr, scope: Scope) -> Sql:
-        if isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous):
-            raise unsupported(f"{node.sql_name()}")
         raise unsupported(type(node).__name__.upper())
 
     def condition(self, node: exp.Expr, scope: Scope) -> str:
         """Compile a search condition."""
         return self.expression(node, scope).text
 
-    def query(
-        self, node: exp.Expr, scope: Scope, names: Sequence[str] = (), *, nested: bool = True
-    ) -> EmittedQuery:
+    def query(self, node: exp.Expr, scope: Scope, names: Sequence[str] = (), *, nested: bool = True) -> EmittedQuery:
         """Compile a query; see :func:`emit_queries.emit_query`."""
         return emit_queries.emit_query(self, node, scope, names, nested=nested)
 

@@ -60,7 +60,8 @@ def _unwrapped(node: exp.Subquery) -> exp.Expr:
     extra = [name for name in ("order", "limit", "offset", "where", "joins") if node.args.get(name)]
     if extra:
         raise unsupported(f"{extra[0].upper()} after a query in parentheses")
-    return node.this
+    inner: exp.Expr = node.this
+    return inner
 
 
 def _emitted(text: str, columns: Sequence[tuple[str, SqlType | None]]) -> EmittedQuery:
@@ -183,9 +184,10 @@ def _order(emitter: Emitter, node: exp.Expr, scope: Scope, items: Sequence[Item]
     order = node.args.get("order")
     if order is None:
         return ""
-    keys = []
-    for ordered in order.expressions:
-        keys.append(_order_key(emitter, ordered.this, scope, items) + (" DESC" if ordered.args.get("desc") else ""))
+    keys = [
+        _order_key(emitter, ordered.this, scope, items) + (" DESC" if ordered.args.get("desc") else "")
+        for ordered in order.expressions
+    ]
     return " ORDER BY " + ", ".join(keys)
 
 

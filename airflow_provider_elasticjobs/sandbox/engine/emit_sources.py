@@ -129,12 +129,11 @@ def _table(emitter: Emitter, node: exp.Table, scope: Scope) -> str:
             raise unsupported(name.upper())
     _note_hints(emitter, node)
     if isinstance(node.this, exp.OpenJSON | exp.Anonymous | exp.Func):
-        text = _function(emitter, node.this, node.args.get("alias"), scope)
-        return text
-    name = object_name(node)
-    if not name.schema and name.name.lower() in scope.ctes:
-        return _cte_reference(emitter, name.name, node.alias or name.name, scope)
-    table = emitter.environment.table(name)
+        return _function(emitter, node.this, node.args.get("alias"), scope)
+    called = object_name(node)
+    if not called.schema and called.name.lower() in scope.ctes:
+        return _cte_reference(emitter, called.name, node.alias or called.name, scope)
+    table = emitter.environment.table(called)
     emitter.environment.require("SELECT", table)
     return add_table(emitter, scope, table, node.alias)
 
@@ -199,9 +198,7 @@ def _apply(emitter: Emitter, lateral: exp.Lateral, scope: Scope) -> str:
     return f" LEFT JOIN {text} ON 1" if outer else f" JOIN {text}"
 
 
-def _apply_query(
-    emitter: Emitter, query: exp.Expr, alias: exp.Expr | None, scope: Scope, outer: bool
-) -> str:
+def _apply_query(emitter: Emitter, query: exp.Expr, alias: exp.Expr | None, scope: Scope, outer: bool) -> str:
     if alias is None or not isinstance(query, exp.Select):
         raise unsupported("APPLY of this query")
     if not query.args.get("from_"):
@@ -253,7 +250,7 @@ def _function(emitter: Emitter, node: exp.Expr, alias: exp.Expr | None, scope: S
     if name == "STRING_SPLIT":
         arguments = [emitter.expression(argument, scope).text for argument in node.expressions[:2]]
         text = emitter.alias(called or name)
-        columns = (
+        columns: tuple[SourceColumn, ...] = (
             SourceColumn("value", Sql(f"{text}.value", NVARCHAR_MAX)),
             SourceColumn("ordinal", Sql(f"({text}.key + 1)", BIGINT)),
         )

@@ -215,6 +215,7 @@ class SqlError(EngineError):
         self.procedure: str | None = None
         self.depth: int | None = None
         self.is_raiserror = False
+        self.under_xact_abort = False
         self.aborts_batch = number in BATCH_ABORTING
         self.aborts_scope = number in SCOPE_ABORTING or severity == 15
 

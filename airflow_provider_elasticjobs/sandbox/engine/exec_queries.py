@@ -139,11 +139,11 @@ class QueryExecution:
 def known_types(columns: OutputColumns, rows: Sequence[Sequence[Any]]) -> list[SqlType]:
     """Return the columns' types; where unknown, what the values tell."""
     found = []
-    for number, (_, kind) in enumerate(columns):
-        if kind is None:
-            for row in rows:
-                if row[number] is not None:
-                    kind = combine(kind, guess_type(row[number]))
+    for number, (_, declared) in enumerate(columns):
+        kind = declared
+        for row in rows if declared is None else ():
+            if row[number] is not None:
+                kind = combine(kind, guess_type(row[number]))
         found.append(kind or INT)
     return found
 

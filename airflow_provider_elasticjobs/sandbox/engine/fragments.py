@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from sqlglot import exp
 from sqlglot import parse as sqlglot_parse
 from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.parsers.tsql import TSQLParser
 
 from airflow_provider_elasticjobs.sandbox.engine.errors import SqlError, sql_error
 from airflow_provider_elasticjobs.sandbox.engine.lexer import tokenize
@@ -21,13 +22,13 @@ _HIGHLIGHT: Final = re.compile(r"\W+")
 class SandboxTSQL(TSQL):
     """sqlglot's T-SQL with every ordinary function left as it is written."""
 
-    class Parser(TSQL.Parser):
+    class Parser(TSQLParser):
         """Parses functions to anonymous calls, so that none is renamed or loses an argument."""
 
-        FUNCTIONS: ClassVar = {}
-        NO_PAREN_FUNCTIONS: ClassVar = {}
-        FUNCTION_PARSERS: ClassVar = {
-            name: parser for name, parser in TSQL.Parser.FUNCTION_PARSERS.items() if name in _KEPT_PARSERS
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
+        NO_PAREN_FUNCTIONS: ClassVar[dict[Any, Any]] = {}
+        FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+            name: parser for name, parser in TSQLParser.FUNCTION_PARSERS.items() if name in _KEPT_PARSERS
         }
 
 

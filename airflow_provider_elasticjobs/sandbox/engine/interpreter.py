@@ -187,6 +187,7 @@ class Interpreter:
             error.procedure = self._session.frame.procedure
         if error.depth is None:
             error.depth = self._session.frame.depth
+            error.under_xact_abort = self._session.state.options.xact_abort
 
     def _settle(self, error: SqlError, sink: ResultSink) -> None:
         self._report(error, sink)
@@ -272,7 +273,7 @@ class Interpreter:
         session = self._session
         session.state.error = error.number
         transactions = session.transactions
-        if transactions.count and (session.state.options.xact_abort or error.number in BATCH_ABORTING):
+        if transactions.count and (error.under_xact_abort or error.number in BATCH_ABORTING):
             transactions.doomed = True
         session.handled_errors.append(error)
         try:
@@ -287,7 +288,7 @@ class Interpreter:
         if not isinstance(number, int) or number < 50000:
             raise SqlError(
                 35100,
-                f"Error number {number} in the THROW statement is outside the valid range. Specify an error number in the valid range of 50000 to 2147483647.",
+                f"Error number {number!r} in the THROW statement is outside the valid range. Specify an error number in the valid range of 50000 to 2147483647.",
                 state=10,
             )
         error = SqlError(number, str(text or "")[:2048], severity=16, state=int(str(state or 0)) % 256)

@@ -84,17 +84,14 @@ class _Parser:
             raise unsupported(f"more than {_DEPTH_LIMIT} nested statements")
         token = self._cursor.token
         parse = _PARSERS.get(token.key)
-        if parse is None:
-            parsed = self._implied_execute()
-        else:
-            parsed = parse(self, token.line)
+        parsed = self._implied_execute() if parse is None else parse(self, token.line)
         self._depth -= 1
         return parsed
 
     def _implied_execute(self) -> Statement:
         cursor = self._cursor
         follows_nothing = cursor.previous is cursor.token
-        if cursor.token.kind in ("word", "name") and follows_nothing and not cursor.ahead().key == ":":
+        if cursor.token.kind in ("word", "name") and follows_nothing and cursor.ahead().key != ":":
             return parser_execute.execute(cursor, cursor.token.line)
         if cursor.token.kind == "word" and cursor.ahead().key == ":":
             raise unsupported("label")
@@ -218,8 +215,8 @@ class _Parser:
             names[0] += f" {cursor.object_name()}"
         if names[0].upper() == "TRANSACTION ISOLATION":
             cursor.expect("LEVEL")
-        words = []
-        while cursor.token.kind not in ("end",) and cursor.token.key != ";" and len(words) < 2:
+        words: list[str] = []
+        while cursor.token.kind != "end" and cursor.token.key != ";" and len(words) < 2:
             if words and (cursor.token.key not in ("COMMITTED", "UNCOMMITTED", "READ")):
                 break
             words.append(cursor.advance().value)

@@ -30,9 +30,8 @@ def execute(cursor: TokenCursor, line: int) -> Statement:
     variable = cursor.variable() if cursor.token.kind == "variable" else ""
     name = ObjectName("") if variable else cursor.object_name()
     arguments = _arguments(cursor)
-    if cursor.accept("WITH"):
-        if not cursor.accept("RECOMPILE"):
-            raise unsupported("EXECUTE WITH RESULT SETS")
+    if cursor.accept("WITH") and not cursor.accept("RECOMPILE"):
+        raise unsupported("EXECUTE WITH RESULT SETS")
     return ExecuteProcedure(name, arguments, status, variable, line=line)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -50,14 +51,18 @@ def _suggest(session: EngineSession, statement: s.Statement, found: dict[str, Sq
             _from_comparisons(session, statement.body.tree, found)
         elif isinstance(statement, s.If):
             _from_comparisons(session, statement.condition.tree, found)
-            for inner in (statement.then, statement.otherwise):
-                if inner is not None:
-                    _suggest(session, inner, found)
-        elif isinstance(statement, s.Block):
-            for inner in statement.statements:
-                _suggest(session, inner, found)
     except SqlError:
         return
+    for inner in _inside(statement):
+        _suggest(session, inner, found)
+
+
+def _inside(statement: s.Statement) -> Sequence[s.Statement]:
+    if isinstance(statement, s.Block):
+        return statement.statements
+    if isinstance(statement, s.If):
+        return [each for each in (statement.then, statement.otherwise) if each is not None]
+    return ()
 
 
 def _from_insert(table: TableInfo, names: list[str], tree: exp.Expr, found: dict[str, SqlType]) -> None:
@@ -74,12 +79,7 @@ def _note(value: exp.Expr, table: TableInfo, column: str, found: dict[str, SqlTy
 
 
 def _from_comparisons(session: EngineSession, tree: exp.Expr, found: dict[str, SqlType]) -> None:
-    tables = []
-    for node in tree.find_all(exp.Table):
-        try:
-            tables.append(session.table(object_name(node)))
-        except SqlError:
-            continue
+    tables = [session.table(object_name(table)) for table in tree.find_all(exp.Table)]
     for node in tree.find_all(exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Like):
         sides = (node.this, node.args["expression"])
         for column, value in (sides, sides[::-1]):

@@ -152,10 +152,7 @@ def text_of(value: Stored, source: SqlType, style: int | None = None) -> str:
 def _to_integer(value: Stored, source: SqlType, target: SqlType) -> int:
     if isinstance(value, bytes):
         return int.from_bytes(value[-8:], "big")
-    if isinstance(value, str):
-        number = _integer_of_text(value, source, target)
-    else:
-        number = int(value or 0)
+    number = _integer_of_text(value, source, target) if isinstance(value, str) else int(value or 0)
     if target.name == "bit":
         return int(bool(value)) if isinstance(value, float) else int(bool(number))
     low, high = RANGES[target.name]

@@ -117,6 +117,11 @@ class Response:
         self.message(message)
         self._error_open = self.failed = True
 
+    def flush(self) -> None:
+        """Send what has been said so far: ``RAISERROR ... WITH NOWAIT``."""
+        self._put_pending()
+        self._flush_buffer(partial=True)
+
     def return_status(self, value: int) -> None:
         """Keep the return status for the call's end."""
         self._status = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator
 from airflow.sdk import DAG
 
 from airflow_provider_elasticjobs import (
@@ -61,6 +62,13 @@ with dag("empty"):
     nothing = TargetGroup("nothing", [SqlElasticPool(SERVER, "emptypool")])
     job = ElasticJob("empty", [JobStep("none", nothing, PRINTS), JobStep("some", group("empty", 1), PRINTS)])
     job >> EmptyOperator(task_id="after")
+
+with dag("branch"):
+    branch = BranchPythonOperator(task_id="branch", python_callable=lambda: "other")
+    job = ElasticJob(
+        "branch_job", [JobStep("first", group("empty", 1), PRINTS), JobStep("second", group("empty", 1), PRINTS)]
+    )
+    branch >> [EmptyOperator(task_id="other"), job]
 
 with dag("fail"):
     ElasticJob(

@@ -157,6 +157,16 @@ class TestSettle:
         with pytest.raises(AirflowFailException, match="its run is InProgress"):
             self.settle.execute(self.marked)
 
+    def test_a_job_that_a_branch_left_out_is_no_failure(self, known: dict[str, Any]) -> None:
+        known["lifecycles"] = [None]
+        self.settle.execute(context(states={"Job1.finish": "skipped", "branch": "success"}))
+        assert (known["cancelled"], known["settled"]) == ([], [])
+
+    def test_a_run_that_was_marked_before_the_job_began_fails(self, known: dict[str, Any]) -> None:
+        known["lifecycles"] = [None]
+        with pytest.raises(AirflowFailException, match="its last task is skipped"):
+            self.settle.execute(context(states={"Job1.finish": "skipped", "before": "failed"}))
+
     def test_a_job_that_never_began(self, known: dict[str, Any]) -> None:
         known["lifecycles"] = [None]
         with pytest.raises(AirflowFailException, match="its run is None"):

@@ -38,8 +38,8 @@ class TestStructure:
         upstream = {task.task_id.removeprefix("Job1."): task.upstream_task_ids for task in dag.tasks}
         assert upstream["step1.resolve"] == set()
         assert upstream["step1.run"] == {"Job1.step1.resolve"}
-        assert upstream["step_2.resolve"] == {"Job1.step1.run"}
-        assert upstream["finish"] == {"Job1.step_2.run"}
+        assert upstream["step_2.resolve"] == {"Job1.step1.resolve", "Job1.step1.run"}
+        assert upstream["finish"] == {"Job1.step_2.resolve", "Job1.step_2.run"}
 
     def test_settling_waits_for_every_step_because_its_siblings_go_on_after_a_failure(self) -> None:
         settle = dag_of().get_task("Job1.settle")
@@ -49,10 +49,11 @@ class TestStructure:
     def test_a_dag_run_that_was_marked_fails_by_the_teardown(self) -> None:
         assert dag_of().get_task("Job1.settle").on_failure_fail_dagrun
 
-    def test_skipped_and_empty_steps_let_the_job_go_on(self) -> None:
+    def test_skipped_and_empty_steps_let_the_job_go_on_and_a_branch_that_left_it_out_does_not(self) -> None:
         rules = {task.task_id: str(task.trigger_rule.value) for task in dag_of().tasks}
-        assert rules["Job1.step_2.resolve"] == "none_failed"
-        assert rules["Job1.finish"] == "none_failed"
+        assert rules["Job1.step1.resolve"] == "all_success"
+        assert rules["Job1.step_2.resolve"] == "none_failed_min_one_success"
+        assert rules["Job1.finish"] == "none_failed_min_one_success"
 
     def test_tasks_after_the_job_wait_for_its_end_and_those_before_for_nothing_of_it(self) -> None:
         with DAG("a_dag", schedule=None) as dag:
@@ -103,6 +104,12 @@ class TestArguments:
         assert arguments["command"] == "x.sql"
         assert arguments["retry"]["attempts"] == 1
         assert (arguments["step_timeout"], arguments["idempotent"], arguments["deferrable"]) == (7, False, False)
+
+    def test_retries_meant_for_other_tasks_do_not_multiply_those_of_a_step(self) -> None:
+        with DAG("a_dag", schedule=None, default_args={"retries": 3}) as dag:
+            ElasticJob("Job1", STEPS)
+        assert dag.get_task("Job1.step1.run").retries == 0
+        assert dag.get_task("Job1.step1.resolve").retries == 3
 
     def test_connections_go_from_the_job_to_the_steps_that_name_none(self) -> None:
         dag = dag_of(elasticjobs_conn_id="scripts", refresh_conn_id="lists", job_database_conn_id="rows")

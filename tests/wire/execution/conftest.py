@@ -62,7 +62,9 @@ class Run:
     def _say(self, level: int, text: str) -> None:
         self.log.append(text)
 
-    def execution(self, database: str | None = None, *, agent: JobAgent | None = None, **changes: Any) -> TargetExecution:
+    def execution(
+        self, database: str | None = None, *, agent: JobAgent | None = None, **changes: Any
+    ) -> TargetExecution:
         """Return the execution of one database, as one process would make it."""
         order = replace(self.orders[database or self.databases[0]], **changes)
         return TargetExecution(

@@ -259,9 +259,12 @@ def test_a_database_that_cannot_be_opened_fails_with_its_name(new_run: NewRun, s
 class TestFaults:
     """What the sandbox does wrong on demand, and what the row says then."""
 
-    @pytest.mark.parametrize("kind", ["deadlock", "throttled", "unavailable"])
+    @pytest.mark.parametrize(
+        "kind", ["deadlock", "throttled", "dropped_before", "dropped_after", "database_unavailable"]
+    )
     def test_a_passing_fault_is_retried(self, new_run: NewRun, sandbox: SandboxClient, kind: str) -> None:
         run = new_run("/* unlucky */ SELECT 1;")
-        sandbox.add_fault(kind, containing=None if kind == "unavailable" else "unlucky", database=run.databases[0])
+        at_login = kind == "database_unavailable"
+        sandbox.add_fault(kind, containing=None if at_login else "unlucky", database=run.databases[0])
         result = run.execution().run()
         assert (result.lifecycle, result.attempts) == (Lifecycle.SUCCEEDED, 2)
