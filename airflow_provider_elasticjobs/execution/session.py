@@ -25,12 +25,13 @@ SELECT @result;
 """
 
 
-def step_lock_name(job_id: UUID, step_name: str) -> str:
-    """Return the name of one step's lock, at most 255 characters.
+def step_lock_name(job_id: UUID, step_name: str, database_name: str) -> str:
+    """Return the name of one step's lock on one database, at most 255 characters.
 
-    It holds the step's name, not its id: a step inserted before it must not make it another one.
+    It holds the step's name, not its id: a step inserted before it must not make it another one. SQL Server keeps the
+    locks of each database apart; the database stands in the name for engines that do not (Babelfish).
     """
-    return f"elasticjobs/{str(job_id).lower()}/{step_name.casefold()}"
+    return f"elasticjobs/{str(job_id).lower()}/{step_name.casefold()}/{database_name.casefold()}"[:255]
 
 
 def acquire_step_lock(connection: pyodbc.Connection, name: str, target: Target) -> bool:
@@ -74,7 +75,10 @@ def _ask(
 
     try:
         with connection.cursor() as cursor:
-            return cursor.execute(question).fetchval()
+            cursor.execute(question)
+            while cursor.description is None and cursor.nextset():
+                pass  # a server may speak before it answers
+            return cursor.fetchval()
     except pyodbc.Error as error:
         records = parse_odbc_error(error)
         number = first_number(records)

@@ -32,6 +32,7 @@ from airflow_provider_elasticjobs.model.messages import target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
+from airflow_provider_elasticjobs.tsql.variables import unknown_variables
 
 if TYPE_CHECKING:
     import pyodbc
@@ -178,6 +179,8 @@ class TargetExecution:
     def _attempt_script(self, claim: Claim, lost: bool) -> Ending:
         target = self.order.target
         batches = script_batches(self.order.command, claim)
+        if unknown := unknown_variables(self.order.command):
+            self._log(logging.WARNING, f"No built-in variable is called {', '.join(unknown)}: left as written")
         connection = self._connect(
             target.server_name, target.database_name, application_name_of(claim.job_execution_id)
         )
@@ -206,7 +209,7 @@ class TargetExecution:
 
     def _lock(self, connection: pyodbc.Connection, claim: Claim, lost: bool) -> bool:
         """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""
-        name = step_lock_name(claim.job_id, claim.step_name)
+        name = step_lock_name(claim.job_id, claim.step_name, self.order.target.database_name)
         while self._stop is None:
             if acquire_step_lock(connection, name, self.order.target):
                 return self._stop is None

@@ -76,6 +76,7 @@ class ScriptRun:
         self._condition = threading.Condition()
         self._busy = False
         self._cancel_requested = False
+        self._attention_sent = False
 
     @property
     def cancel_requested(self) -> bool:
@@ -85,7 +86,7 @@ class ScriptRun:
     def run(self) -> ScriptResult:
         """Send all batches in order and read all that comes back; to be called once.
 
-        :returns: totals; also when a cancel came too late to stop anything.
+        :returns: totals; also when a cancel came when nothing was running any more.
         :raises ScriptError: the engine refused a statement; ``number`` is that of its first error.
         :raises ScriptCancelledError: :meth:`cancel` stopped it. What was committed before stays.
         :raises ServerUnreachableError: the connection was dead before anything was sent.
@@ -113,6 +114,7 @@ class ScriptRun:
         with self._condition:
             self._cancel_requested = True
             while self._busy and self._cursor is not None:
+                self._attention_sent = True
                 cancel_statement(self._cursor)
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
@@ -124,13 +126,15 @@ class ScriptRun:
         statement = self._begin(place)
         try:
             errors = self._drain.batch(statement, batch)
-            if errors is None:
-                return
-            alive = connection_is_alive(self._connection)
+            alive = errors is None or connection_is_alive(self._connection)
         finally:
             self._end()
+        # The driver may report a statement that an attention ended as the batch's ordinary end (seen when it waits in
+        # SQLMoreResults), so a batch that was sent one has never succeeded.
+        if errors is None and not self._attention_sent:
+            return
         raise error_of(
-            errors,
+            errors or (),
             place,
             alive=alive,
             cancelled=self._cancel_requested,

@@ -138,7 +138,12 @@ def test_a_server_that_does_not_answer_a_cancel_is_told_so(server: FakeServer) -
 
     server.work = silent
     run = run_of(server, "one")
-    thread = threading.Thread(target=run.run)
+
+    def cancelled() -> None:
+        with pytest.raises(ScriptCancelledError):
+            run.run()
+
+    thread = threading.Thread(target=cancelled)
     thread.start()
     assert begun.wait(10)
     assert run.cancel(patience=0) is False
@@ -147,14 +152,21 @@ def test_a_server_that_does_not_answer_a_cancel_is_told_so(server: FakeServer) -
     assert run.cancel(patience=0) is True
 
 
-def test_a_cancel_that_comes_too_late_leaves_the_success(server: FakeServer) -> None:
+def test_a_batch_that_was_sent_an_attention_has_not_succeeded_whatever_the_driver_says(server: FakeServer) -> None:
     def finish(text: str) -> int:
         assert run.cancel(patience=0) is False
         return SUCCESS
 
     server.work = finish
     run = run_of(server, "one")
+    with pytest.raises(ScriptCancelledError):
+        run.run()
+
+
+def test_a_cancel_that_comes_too_late_leaves_the_success(server: FakeServer) -> None:
+    run = run_of(server, "one")
     assert run.run().batches == 1
+    assert run.cancel(patience=0) is True
 
 
 def test_a_cancel_during_a_repeat_stops_before_the_next(server: FakeServer) -> None:

@@ -90,6 +90,12 @@ def test_variables_become_literals(new_run: NewRun, server: LiveServer) -> None:
     assert (UUID(str(execution)), job, step, name) == (run.job_execution_id, run.job_name, 1, "[step1]")
 
 
+def test_a_variable_that_nobody_knows_is_left_alone_and_named(new_run: NewRun) -> None:
+    run = new_run("PRINT '$(tenant_id)';")
+    assert run.execution().run().lifecycle is Lifecycle.SUCCEEDED
+    assert run.log.index("No built-in variable is called tenant_id: left as written") < run.log.index("$(tenant_id)")
+
+
 def test_a_transaction_left_open_is_no_success(new_run: NewRun, server: LiveServer) -> None:
     run = new_run("BEGIN TRANSACTION; CREATE TABLE t (a int);")
     result = run.execution().run()
@@ -106,7 +112,7 @@ def test_a_step_still_running_on_the_target_is_skipped(
     job_id = UUID(str(first.target().job_id))
     holder = server.connect(first.databases[0])
     holder.execute(
-        f"EXEC sp_getapplock @Resource = N'{step_lock_name(job_id, 'step1')}', "
+        f"EXEC sp_getapplock @Resource = N'{step_lock_name(job_id, 'step1', first.databases[0])}', "
         "@LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0"
     )
     second = new_run("SELECT 1;", databases=first.databases, job_name=first.job_name)
@@ -124,7 +130,7 @@ def test_some_skipped_makes_the_run_succeed_with_skipped(new_run: NewRun, server
     job_id = UUID(str(run.target().job_id))
     holder = server.connect(run.databases[1])
     holder.execute(
-        f"EXEC sp_getapplock @Resource = N'{step_lock_name(job_id, 'step1')}', "
+        f"EXEC sp_getapplock @Resource = N'{step_lock_name(job_id, 'step1', run.databases[1])}', "
         "@LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = 0"
     )
     endings = [run.execution(database).run().lifecycle for database in run.databases]
