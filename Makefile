@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 PYTEST_ARGS ?=
-TESTS ?= tests
+# The quick ones first; those with a whole Airflow last
+TESTS ?= $(filter-out %__pycache__ tests/airflow,$(patsubst %/,%,$(sort $(wildcard tests/*/)))) tests/airflow
 KEEP ?=
 DEMO_PORT ?=
 MAKEFLAGS += --no-print-directory
@@ -36,7 +37,7 @@ format: install ## let ruff rewrite what it can
 demo: install ## the main job on the sandbox, in a local Airflow; KEEP=1 leaves its UI up, DEMO_PORT=8080 chooses its port
 	@KEEP=$(KEEP) DEMO_PORT=$(DEMO_PORT) $(RUN) -m dev.demo
 
-screenshot: install ## run the demo and save the picture of the README (needs chromium and node)
+screenshot: install ## run the demo and save the picture of the README (needs chromium)
 	@$(RUN) -m dev.screenshot
 
 constraints: ## write constraints.txt anew; UV_ARGS=--upgrade takes the newest versions

@@ -6,27 +6,34 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dev.airflow_client import AirflowClient, quote
 from dev.browser import Browser
 from dev.demo import DAG_ID, FAILURES, ROOT, Demo
 from dev.demo_folder import DemoFolder
-from dev.local_airflow import LocalAirflow
 from dev.terminal import Terminal
 
 PICTURE = ROOT / "docs" / "images" / "grid.png"
+BUTTON = "document.querySelector('button[aria-label=\"Expand all task groups\"]')"
+STILL = (
+    "document.getAnimations().every("
+    "each => each.playState !== 'running' || each.effect.getComputedTiming().iterations === Infinity)"
+)
 LARGEST = 200_000  # bytes: the README stays quick to load
 
 
-def take_picture(airflow: LocalAirflow, run_id: str, folder: Path) -> bytes:
+def take_picture(airflow: AirflowClient, run_id: str, folder: Path) -> bytes:
     """Return a picture of a run's grid with its mapped tasks listed, PNG.
 
     :param airflow: with the run in it
     :param run_id: the run
     :param folder: for the browser's files
     """
-    with Browser(folder, width=1400, height=900) as browser:
+    with Browser(folder, width=1400, height=960) as browser:
         browser.set_cookie(airflow.url, "_token", airflow.token())
-        browser.open(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}")
-        browser.wait_for("document.body.innerText.includes('step1')")
+        browser.open(f"{airflow.url}/dags/{DAG_ID}/runs/{quote(run_id)}/tasks/Job1.step1.run/mapped")
+        browser.wait_for(f"{BUTTON} && (document.querySelector('tbody tr') != null)")
+        browser.evaluate(f"{BUTTON}.click()")
+        browser.wait_for(f"document.body.innerText.includes('step2') && {STILL}")
         return browser.screenshot()
 
 

@@ -75,7 +75,7 @@ END;
 _CLAIM = Batch(
     f"""
 {DECLARATIONS}
-DECLARE @step_row uniqueidentifier;
+DECLARE @step_row uniqueidentifier, @taken int;
 SET @settler = @claim;
 SELECT @run = job_execution_id, @step = step_id
 FROM jobs_internal.executions WHERE execution_id = @execution AND target_type = 'SqlDatabase';
@@ -97,10 +97,11 @@ UPDATE jobs_internal.executions
 SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE 0 END, {TAKE}
 WHERE execution_id = @execution AND is_active = 1 AND (claim_id IS NULL OR claim_id <> @claim)
     AND {IS_NOT_SUPERSEDED} AND NOT {IS_CANCELLED};
+SET @taken = @@ROWCOUNT;
 UPDATE jobs_internal.executions
 SET airflow_task_id = @task, airflow_map_index = @map_index, airflow_try_number = @try, airflow_clear_number = @clear
 WHERE execution_id = @execution AND is_active = 0 AND airflow_try_number IS NULL;
-SELECT e.claim_id, e.is_active, e.lifecycle, e.last_message, e.error_number, e.job_execution_id,
+SELECT @taken AS taken, e.claim_id, e.is_active, e.lifecycle, e.last_message, e.error_number, e.job_execution_id,
     e.job_id, e.job_version, e.step_id, e.current_attempts, e.lost_attempt, e.target_server_name,
     e.target_database_name, e.target_elastic_pool_name, e.conn_id, e.airflow_try_number,
     r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name
@@ -142,7 +143,8 @@ def claim_target(
     row = rows[0]
     if not row.is_active:
         return AlreadyFinished(Lifecycle(row.lifecycle), row.last_message, row.error_number)
-    if UUID(str(row.claim_id)) != claim_id:
+    # A claim that was taken and lost again at once is still a claim: its first write will be refused.
+    if not row.taken and UUID(str(row.claim_id)) != claim_id:
         message = f"target execution {execution_id} was claimed by a later try ({row.airflow_try_number}) of the task"
         raise JobDatabaseError(message, server=db.server, database=db.database)
     return _claim(row, execution_id, claim_id)

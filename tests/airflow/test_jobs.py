@@ -26,6 +26,7 @@ STARTED = {
     "cleared": "cleared",
     "skipped": "skipped",
     "nopool": "nopool",
+    "resolving": "resolving",
     "empty": "empty",
     "branch": "branch_job",
     "fail": "fail",
@@ -244,6 +245,13 @@ class TestCancel:
         assert run.state() == "failed"
         assert run.lifecycles() == {"markrun1": "Canceled", "markrun2": "Canceled"}
         assert run.lifecycle == "Canceled"
+
+    def test_marking_the_run_ends_what_waits_for_its_targets(self, world: World, runs: dict[str, Run]) -> None:
+        run = runs["resolving"]
+        until(lambda: "WaitingForRetry" in [str(row.lifecycle) for row in run.rows], 90, "the first failure")
+        world.airflow.set_run_state(run.dag_id, run.run_id, "failed")
+        assert run.state() == "failed"
+        assert [str(row.lifecycle) for row in run.rows] == ["Canceled", "Canceled"]
 
     def test_marking_the_run_ends_what_waits_for_the_pool(self, world: World, runs: dict[str, Run]) -> None:
         run = runs["queuedrun"]

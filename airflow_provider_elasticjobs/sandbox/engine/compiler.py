@@ -30,6 +30,7 @@ class Compiled:
     :param columns: result columns
     :param locks: whether the database's write lock has to be taken first
     :param reads: whether it reads any table
+    :param assigns: whether it sets its variables itself, row by row, because it also reads them
     """
 
     text: str
@@ -37,6 +38,7 @@ class Compiled:
     columns: OutputColumns = ()
     locks: bool = False
     reads: bool = False
+    assigns: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,13 @@ def compile_query(environment: Environment, query: Query) -> Compiled:
     assigned = [name for name in query.targets if name]
     emitter = Emitter(environment, assigned)
     emitted = emitter.query(query.body.tree, Scope(), nested=False)
+    assigns = emitter.reads_assigned
+    if assigns:
+        emitter = Emitter(environment, assigned)
+        emitter.assigns = True
+        emitted = emitter.query(query.body.tree, Scope(), nested=False)
     reads = query.body.tree.find(exp.Table) is not None
-    return Compiled(emitted.text, emitter.variables, emitted.columns, emitter.locks, reads)
+    return Compiled(emitted.text, emitter.variables, emitted.columns, emitter.locks, reads, assigns)
 
 
 def compile_expression(environment: Environment, fragment: Fragment) -> Compiled:

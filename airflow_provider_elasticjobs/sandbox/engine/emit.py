@@ -59,7 +59,8 @@ class Emitter:
         self.assigned = frozenset(assigned)
         self.variables: dict[str, str] = {}
         self.locks = False
-        self.deterministic = False
+        self.reads_assigned = False
+        self.assigns = False
         self._aliases = 0
 
     def alias(self, name: str) -> str:
@@ -71,6 +72,7 @@ class Emitter:
         """Return a variable's value."""
         sql_type = self.environment.variable_type(name)
         if name in self.assigned:
+            self.reads_assigned = True
             return Sql(f"tsql_variable('{name}')", sql_type)
         parameter = parameter_name(name)
         self.variables[parameter] = name

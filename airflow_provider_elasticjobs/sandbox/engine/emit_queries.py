@@ -18,7 +18,7 @@ from airflow_provider_elasticjobs.sandbox.engine.errors import SqlError, unsuppo
 from airflow_provider_elasticjobs.sandbox.engine.interface import SqlType
 from airflow_provider_elasticjobs.sandbox.engine.parser_dml import assigned_variable
 from airflow_provider_elasticjobs.sandbox.engine.scopes import Scope, Sql
-from airflow_provider_elasticjobs.sandbox.engine.types import combine
+from airflow_provider_elasticjobs.sandbox.engine.types import combine, type_spec
 
 if TYPE_CHECKING:
     from airflow_provider_elasticjobs.sandbox.engine.emit import EmittedQuery, Emitter
@@ -135,7 +135,7 @@ def _items(emitter: Emitter, node: exp.Select, scope: Scope) -> list[Item]:
         variable = assigned_variable(item)
         if variable:
             value = item.args["expression"] if isinstance(item, exp.EQ | exp.PropertyEQ) else item.this
-            found.append((variable, emitter.expression(value, scope)))
+            found.append((variable, _assigning(emitter, variable, emitter.expression(value, scope))))
         elif isinstance(item, exp.Star):
             found.extend((column.name, column.sql) for column in scope.expand())
         elif isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
@@ -145,6 +145,13 @@ def _items(emitter: Emitter, node: exp.Select, scope: Scope) -> list[Item]:
         else:
             found.append((_implied_name(item), emitter.expression(item, scope)))
     return found
+
+
+def _assigning(emitter: Emitter, variable: str, value: Sql) -> Sql:
+    if not emitter.assigns:
+        return value
+    source = f"'{type_spec(value.type)}'" if value.type is not None else "NULL"
+    return Sql(f"tsql_set_variable('{variable}', {value.text}, {source})", value.type)
 
 
 def _implied_name(item: exp.Expr) -> str:

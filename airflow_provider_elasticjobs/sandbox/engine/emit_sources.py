@@ -170,7 +170,7 @@ def table_columns(emitter: Emitter, table: TableInfo, prefix: str) -> tuple[Sour
     """
     dot = f"{prefix}." if prefix else ""
     stored = [
-        SourceColumn(column.name, Sql(f"{dot}{quote(column.name)}", column.type, collated=True))
+        SourceColumn(column.name, Sql(f"{dot}{quote(column.name)}", column.type, collated=table.kind != "S"))
         for column in table.stored_columns
     ]
     if len(stored) == len(table.columns):

@@ -110,7 +110,8 @@ class QueryExecution:
         try:
             while (row := session.fetch(cursor)) is not None:
                 count += 1
-                for name, value, (_, kind) in zip(query.targets, row, compiled.columns, strict=True):
+                pairs = () if compiled.assigns else zip(query.targets, row, compiled.columns, strict=True)
+                for name, value, (_, kind) in pairs:
                     self._execution.assign(name, value, kind)
         finally:
             cursor.close()

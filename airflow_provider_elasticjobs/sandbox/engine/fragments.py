@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from itertools import pairwise
 from typing import Any, ClassVar, Final
 
 from sqlglot import exp
@@ -16,7 +16,7 @@ from airflow_provider_elasticjobs.sandbox.engine.lexer import tokenize
 from airflow_provider_elasticjobs.sandbox.engine.statements import Fragment
 
 _KEPT_PARSERS: Final = frozenset({"CAST", "TRY_CAST", "CONVERT", "TRY_CONVERT", "STRING_AGG", "OPENJSON"})
-_HIGHLIGHT: Final = re.compile(r"\W+")
+_CLAUSES: Final = frozenset({"FROM", "WHERE", "GROUP", "ORDER", "HAVING", "UNION", ")", ","})
 
 
 class SandboxTSQL(TSQL):
@@ -42,10 +42,20 @@ def query_fragment(text: str, line: int) -> Fragment:
     tree = _parse(text, line)
     if not isinstance(tree, (exp.Query, exp.Values)):
         raise _at(sql_error(102, text.split(maxsplit=1)[0] if text.strip() else ""), line)
+    _refuse_trailing_comma(text, line)
     for select in tree.find_all(exp.Select):
         if not select.expressions:
             raise _at(sql_error(156, "FROM"), line)
     return Fragment(text, tree, _variables(text), line)
+
+
+def _refuse_trailing_comma(text: str, line: int) -> None:
+    tokens = tokenize(text)
+    for comma, following in pairwise(tokens):
+        if comma.key == "," and (following.kind == "end" or following.key in _CLAUSES):
+            raise _at(
+                sql_error(156 if following.key in _KEYWORDS else 102, following.text or ","), line + comma.line - 1
+            )
 
 
 def expression_fragment(text: str, line: int) -> Fragment:

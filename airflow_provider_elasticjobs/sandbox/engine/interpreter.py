@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -171,7 +172,7 @@ class Interpreter:
     def guarded(self, statement: s.Statement, sink: ResultSink) -> None:
         """Run one statement and decide what its error ends."""
         try:
-            self.statement(statement, sink)
+            self._translated(statement, sink)
         except SqlError as error:
             self._locate(error, statement.line)
             if self._tries:
@@ -179,6 +180,12 @@ class Interpreter:
             self._settle(error, sink)
         except RecursionError:
             raise unsupported("deeper nesting") from None
+
+    def _translated(self, statement: s.Statement, sink: ResultSink) -> None:
+        try:
+            self.statement(statement, sink)
+        except sqlite3.Error as problem:
+            raise self._session.problem(problem) from None
 
     def _locate(self, error: SqlError, line: int) -> None:
         if error.line is None:

@@ -23,6 +23,7 @@ def register_functions(session: EngineSession) -> None:
     for name, function in {**TEXT, **TIME}.items():
         connection.create_function(f"tsql_{name}", -1, guard(function), deterministic=True)
     changing = {**RANDOM, **ContextFunctions(session).table()}
+    changing["set_variable"] = lambda name, value, source: _set_variable(session, name, value, source)
     changing["identity"] = session.identities.next
     changing["note_identity"] = session.identities.note
     changing["row_count"] = lambda object_id: _row_count(session, object_id)
@@ -77,6 +78,12 @@ def _schema_info(kind: SqlType, what: str) -> int | None:
     if kind.name not in INTEGERS | {"decimal", "float", "real"} or kind.name == "bit":
         return None
     return precision_and_scale(kind)[0 if what == "numeric_precision" else 1]
+
+
+def _set_variable(session: EngineSession, name: str, value: Stored, source: str | None) -> Stored:
+    variable = session.frame.variable(name)
+    variable.value = cast_stored(value, type_from_spec(source) if source else None, variable.type)
+    return value
 
 
 def _row_count(session: EngineSession, object_id: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,6 +65,7 @@ class EngineSession:
         self._temporary_id = _TEMPORARY_ID
         self._pending: BaseException | None = None
         self._closed = False
+        self.uninterrupted = threading.RLock()
         self.connection = database_file.connect()
         self.catalog = Catalog(self.connection, database_file.catalog_cache)
         self.transactions = Transactions(self)
@@ -123,6 +125,9 @@ class EngineSession:
         )
         try:
             action()
+        except sqlite3.Error:
+            self.cancellation.check()
+            raise
         except Cancelled:
             if self.state.options.xact_abort and self.transactions.count:
                 self.transactions.rollback_all()
@@ -143,14 +148,16 @@ class EngineSession:
     def cancel(self) -> None:
         """Stop what runs now; may be called from any thread."""
         self.cancellation.set()
-        if not self._closed:
-            self.connection.interrupt()
+        with self.uninterrupted:
+            if not self._closed:
+                self.connection.interrupt()
 
     def close(self) -> None:
         """End the session."""
         if self._closed:
             return
-        self._closed = True
+        with self.uninterrupted:
+            self._closed = True
         try:
             self.transactions.rollback_all()
         finally:

@@ -118,8 +118,9 @@ class Transactions:
         self._session.server.locks.release_all(self._session, "Transaction")
         if self._open:
             try:
-                if self._session.connection.in_transaction:
-                    self._session.connection.execute(word)
+                with self._session.uninterrupted:
+                    if self._session.connection.in_transaction:
+                        self._session.connection.execute(word)
             finally:
                 self._open = False
                 self._session.database_file.write_lock.release()
@@ -154,9 +155,10 @@ class Transactions:
         try:
             yield
         except BaseException:
-            if connection.in_transaction:
-                connection.execute(f"ROLLBACK TO {name}")
-                connection.execute(f"RELEASE {name}")
+            with self._session.uninterrupted:
+                if connection.in_transaction:
+                    connection.execute(f"ROLLBACK TO {name}")
+                    connection.execute(f"RELEASE {name}")
             raise
         else:
             if connection.in_transaction:

@@ -63,6 +63,11 @@ with dag("empty"):
     job = ElasticJob("empty", [JobStep("none", nothing, PRINTS), JobStep("some", group("empty", 1), PRINTS)])
     job >> EmptyOperator(task_id="after")
 
+with dag("resolving"):
+    asked = TargetGroup("asked", [SqlElasticPool("nowhere.database.windows.net", "pool1")])
+    patient = RetryPolicy(attempts=5, initial_interval=600, maximum_interval=600)
+    ElasticJob("resolving", [JobStep("only", asked, PRINTS, retry=patient)])
+
 with dag("branch"):
     branch = BranchPythonOperator(task_id="branch", python_callable=lambda: "other")
     job = ElasticJob(
