@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
@@ -45,7 +46,12 @@ def _join(emitter: Emitter, join: exp.Expr, scope: Scope) -> str:
     if join.args.get("using"):
         raise sql_error(102, "USING")
     words = " ".join(str(join.args.get(name) or "") for name in ("side", "kind")).upper().split()
+    before = len(scope.sources)
     text = _source(emitter, join.this, scope)
+    if {"LEFT", "FULL"} & set(words):
+        scope.sources[before:] = [_outer(source) for source in scope.sources[before:]]
+    if {"RIGHT", "FULL"} & set(words):
+        scope.sources[:before] = [_outer(source) for source in scope.sources[:before]]
     condition = join.args.get("on")
     if condition is None:
         if words and words != ["CROSS"]:
@@ -53,6 +59,16 @@ def _join(emitter: Emitter, join: exp.Expr, scope: Scope) -> str:
         return f" CROSS JOIN {text}" if words else f", {text}"
     kind = " ".join(word for word in words if word != "OUTER") or "INNER"
     return f" {kind} JOIN {text} ON {emitter.condition(condition, scope)}"
+
+
+def _outer(source: Source) -> Source:
+    """Return a source whose every column may be NULL, because its row may be absent from an outer join."""
+    return replace(source, columns=tuple(_nullable(column) for column in source.columns))
+
+
+def _nullable(column: SourceColumn) -> SourceColumn:
+    kind = column.sql.type
+    return column if kind is None else replace(column, sql=replace(column.sql, type=replace(kind, nullable=True)))
 
 
 def _source(emitter: Emitter, node: exp.Expr, scope: Scope) -> str:
