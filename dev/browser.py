@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ class Browser:
             log=folder / "chromium.log",
         )
         self._numbers = itertools.count(1)
+        self._running = ExitStack()
         self._tab: ClientConnection
 
     def __enter__(self) -> Self:
@@ -51,20 +53,17 @@ class Browser:
 
         :raises ProcessError: it does not start
         """
-        self._process.start()
-        try:
-            self._tab = connect(self._address_of_tab(), max_size=None, proxy=None)
-        except BaseException:
-            self._process.stop()
-            raise
+        with self._running:
+            self._running.enter_context(self._process)
+            self._tab = self._running.enter_context(connect(self._address_of_tab(), max_size=None, proxy=None))
+            self._running = self._running.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End it."""
-        self._tab.close()
-        self._process.stop()
+        self._running.close()
 
     def set_cookie(self, url: str, name: str, value: str) -> None:
         """Set a cookie.

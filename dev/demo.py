@@ -112,10 +112,10 @@ class Demo:
             while True:
                 signal.pause()
         except DemoEndedError as end:
-            self._terminal.say(f"{end}: that is it, then")
+            self._terminal.say(f"ended by {end}")
 
     def _start_sandbox(self) -> None:
-        self._terminal.say("starting the sandbox: two logical servers that speak TDS")
+        self._terminal.say(f"starting the sandbox: a stand-in for SQL Server with {len(TENANTS)} tenant databases")
         fleet, ready = Fleet(), self._folder / "ready.json"
         settings = self._folder / "sandbox.json"
         fleet.write_settings(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TextIO
 
@@ -34,7 +35,9 @@ class Terminal:
         :param text: how far it is
         """
         if self.is_interactive:
-            self.write(f"{ERASE_LINE}{self._stamp()} {text}")
+            # A line that wraps cannot be erased
+            line = f"{self._stamp()} {text}"[: shutil.get_terminal_size().columns - 1]
+            self.write(ERASE_LINE + line)
         elif text != self._last_progress:
             self.write(f"{self._stamp()} {text}\n")
         self._last_progress = text

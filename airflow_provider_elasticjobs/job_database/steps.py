@@ -40,10 +40,15 @@ SELECT @job_run, @job_run, @job, @version, 1, 'InProgress', @now, @now, 0, @job_
 WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.executions WHERE execution_id = @job_run);
 """
 
+#: Whether an ended step is of another DAG run that had the same id: one that was deleted and made again counts its tries
+#: and clears from the beginning. (A resolver whose process was lost comes back with a higher try.)
+_IS_RECREATED = """(is_active = 0 AND (airflow_clear_number > @clear
+        OR (airflow_clear_number = @clear AND airflow_try_number >= @try)))"""
+
 #: A run that had ended is begun anew, and a request to stop it is spent, if the step's task is newer than that end.
 _REOPEN_JOB = f"""
 DECLARE @newer int, @step_exists int;
-SELECT @newer = COALESCE(SUM(CASE WHEN {IS_NEWER} THEN 1 ELSE 0 END), 0)
+SELECT @newer = COALESCE(SUM(CASE WHEN {IS_NEWER} OR {_IS_RECREATED} THEN 1 ELSE 0 END), 0)
 FROM jobs_internal.executions WHERE execution_id = @execution AND (claim_id IS NULL OR claim_id <> @claim);
 SELECT @step_exists = COUNT(*) FROM jobs_internal.executions WHERE execution_id = @execution;
 IF @newer = 1 OR (@step_exists = 0 AND @clear > 0)

@@ -31,6 +31,13 @@ def test_on_a_terminal_progress_replaces_itself() -> None:
     assert stream.getvalue().count(ERASE_LINE) == 2
 
 
+def test_progress_on_a_terminal_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = FakeTerminal()
+    Terminal(stream).progress("x" * 100)
+    assert len(stream.getvalue().removeprefix(ERASE_LINE)) == 19
+
+
 @pytest.mark.parametrize("stream", [io.StringIO(), FakeTerminal()])
 def test_the_first_line_of_progress_after_a_text_is_shown_again(stream: io.StringIO) -> None:
     terminal = Terminal(stream)

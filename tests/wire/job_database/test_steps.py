@@ -128,6 +128,16 @@ class TestRepeatedResolver:
         assert (step.is_begun, step.lifecycle) == (False, Lifecycle.SUCCEEDED)
         assert run.lifecycles() == ("Succeeded", "Succeeded")
 
+    @pytest.mark.parametrize("end", [Lifecycle.SUCCEEDED, Lifecycle.FAILED])
+    def test_one_of_a_dag_run_deleted_and_made_again_begins_everything_anew(
+        self, db: JobDatabase, end: Lifecycle
+    ) -> None:
+        run = Run(db)
+        run.run_target(run.begin(1, clear_number=1)[0], end)
+        (again,) = run.begin(1)
+        assert run.lifecycles() == (WAITING, WAITING)
+        assert run.run_target(again).job_lifecycle is Lifecycle.SUCCEEDED
+
     def test_a_cleared_one_begins_step_job_and_listed_targets_anew(self, db: JobDatabase) -> None:
         run = Run(db)
         one, two = run.begin(2)
