@@ -40,7 +40,7 @@ SELECT @job_run, @job_run, @job, @version, 1, 'InProgress', @now, @now, 0, @job_
 WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.executions WHERE execution_id = @job_run);
 """
 
-#: Whether an ended step is of another DAG run that had the same id: one that was deleted and made again counts its tries
+#: Whether an ended step is of another DAG run with the same id: one that was deleted and made again counts its tries
 #: and clears from the beginning. (A resolver whose process was lost comes back with a higher try.)
 _IS_RECREATED = """(is_active = 0 AND (airflow_clear_number > @clear
         OR (airflow_clear_number = @clear AND airflow_try_number >= @try)))"""
