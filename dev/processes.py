@@ -99,6 +99,7 @@ class GuardedProcess:
         assert started.stdout is not None
         word, _, rest = started.stdout.readline().decode().strip().partition(" ")
         if word != "started":
+            self.stop()
             raise ProcessError(f"cannot start {self.name}: {rest}")
         self._pid, self._exit_code = int(rest), None
 
