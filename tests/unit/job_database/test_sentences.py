@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -17,7 +18,8 @@ ENDED = [lifecycle for lifecycle in Lifecycle if not lifecycle.is_active]
 def _evaluate(expression: str, **columns: object) -> str:
     plain = re.sub(r"\bN'", "'", expression).replace("nvarchar(10)", "text")
     names = ", ".join(f":{name} AS {name}" for name in columns) or "1 AS one"
-    return str(sqlite3.connect(":memory:").execute(f"SELECT {plain} FROM (SELECT {names})", columns).fetchone()[0])
+    with closing(sqlite3.connect(":memory:")) as connection:
+        return str(connection.execute(f"SELECT {plain} FROM (SELECT {names})", columns).fetchone()[0])
 
 
 @pytest.mark.parametrize("lifecycle", ENDED)
