@@ -101,6 +101,7 @@ class Guard:
         self._command = command
         self._log = log
         self._grace = grace
+        self._started: subprocess.Popen[bytes] | None = None
         self._main: int | None = None
         self._exit_code = 0
 
@@ -108,14 +109,16 @@ class Guard:
         """Run the command until it ends or the lifeline does; return its exit code."""
         wake = self._wake_up_on_signals()
         with self._log.open("ab") as output:
-            self._main = subprocess.Popen(
+            # Kept: one that is thrown away takes the exit code of a command that has ended by then with it
+            self._started = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=lambda: set_process_control(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
-            ).pid
+            )
+        self._main = self._started.pid
         say(f"started {self._main}")
         while self._has_children():
             ready, _, _ = select.select([0, wake], [], [])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from contextlib import suppress
-from ctypes import byref, c_char_p, c_int16, c_int32, c_size_t, c_ssize_t, c_uint16, c_void_p
+from ctypes import byref, c_char_p, c_int16, c_int32, c_size_t, c_ssize_t, c_uint16, c_void_p, sizeof
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -67,10 +67,29 @@ def _driver_manager() -> ctypes.CDLL:
 
 def _handle_value(owner: object, name: str) -> int:
     handle = getattr(owner, name, None)
-    value = getattr(handle, "value", handle)
+    value = getattr(handle, "value", handle) or _handle_by_layout(owner, name)
     if not value:
         raise DriverNotFoundError("pyodbc 5.5 or newer is needed: this one does not hand out its ODBC handles")
     return int(value)
+
+
+def _handle_by_layout(owner: object, name: str) -> int | None:
+    """Return the handle that pyodbc 5.3, the newest one for Python 3.10, keeps to itself.
+
+    Its objects begin with Python's header, then a connection's handle, or a cursor's connection and its handle. Checked
+    against 5.5, which hands out the same values; a test notices when 5.3 is no longer what Python 3.10 gets.
+    """
+    import pyodbc  # noqa: PLC0415 - as above
+
+    if not pyodbc.version.startswith("5.3."):
+        return None
+    place = id(owner) + object.__basicsize__
+    if name == "hdbc":
+        return c_void_p.from_address(place).value
+    connection = getattr(owner, "connection", None)
+    if connection is None or c_void_p.from_address(place).value != id(connection):
+        return None
+    return c_void_p.from_address(place + sizeof(c_void_p)).value
 
 
 def connection_is_alive(connection: pyodbc.Connection) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from dev import guard
 
+ROOT = Path(__file__).resolve().parents[3]
 # A program that starts another one in a session of its own, tells both process ids, and waits
 FAMILY = """
 import os, signal, subprocess, sys, time
@@ -111,6 +112,31 @@ def test_it_tells_the_process_id_and_the_exit_code() -> None:
     assert started.startswith("started ")
     assert ended == "ended 3"
     assert process.returncode == 3
+
+
+# A guard whose command has always ended by the time that Popen returns
+LATE_GUARD = """
+import subprocess, sys, time
+from dev import guard
+start = subprocess.Popen
+def start_late(*arguments, **options):
+    started = start(*arguments, **options)
+    time.sleep(0.3)
+    return started
+subprocess.Popen = start_late
+sys.exit(guard.main(sys.argv[1:]))
+"""
+
+
+def test_the_exit_code_of_a_command_that_ends_at_once_is_not_lost() -> None:
+    """A Popen object that nobody holds takes it with it, and the guard would wait for ever."""
+    late = [sys.executable, "-c", LATE_GUARD, "--", sys.executable, "-c", "raise SystemExit(3)"]
+    with subprocess.Popen(late, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            process.wait(timeout=20)
+        finally:
+            process.kill()
+        assert lines(process)[1:] == ["ended 3"]
 
 
 def test_a_command_ended_by_a_signal_counts_as_in_a_shell() -> None:
