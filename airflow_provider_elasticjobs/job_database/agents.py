@@ -71,7 +71,7 @@ SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations 
     last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=_LOST)}
         WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=" It was never begun.")}
         ELSE last_message END,
-    claim_id = @sweep
+    waiting_cause = NULL, claim_id = @sweep
 WHERE target_type = 'SqlDatabase' AND {_IS_LEFT}
     AND (lifecycle IN ('InProgress', 'WaitingForRetry') OR (lifecycle = 'Created' AND @with_created = 1));
 UPDATE jobs_internal.executions

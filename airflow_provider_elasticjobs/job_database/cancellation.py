@@ -29,7 +29,8 @@ BEGIN
     SELECT @clear = airflow_clear_number FROM jobs_internal.executions WHERE execution_id = @run;
     UPDATE jobs_internal.executions
     SET lifecycle = 'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-        next_attempt_start_time = NULL, outcome = 'cancelled', last_message = {target_sentence(Lifecycle.CANCELED)},
+        next_attempt_start_time = NULL, outcome = 'cancelled', waiting_cause = NULL,
+        last_message = {target_sentence(Lifecycle.CANCELED)},
         airflow_clear_number = CASE WHEN claim_id IS NULL THEN @clear ELSE airflow_clear_number END
     WHERE job_execution_id = @run AND target_type = 'SqlDatabase' AND lifecycle IN ('Created', 'WaitingForRetry');
     UPDATE jobs_internal.executions

@@ -31,6 +31,7 @@ class _StoredStep(NamedTuple):
     retry_attempts: int
     step_timeout_milliseconds: int
     max_parallelism: int | None
+    max_parallelism_per_server: int | None
     output_type: str | None
 
     def equals(self, other: _StoredStep) -> bool:
@@ -100,6 +101,7 @@ VALUES (@job, @version, N'TSql', N'Inline', {", ".join(f"@{column}" for column i
     retry_attempts="int",
     step_timeout_milliseconds="int",
     max_parallelism="int",
+    max_parallelism_per_server="int",
     output_type="nvarchar(50)",
 )
 
@@ -173,6 +175,7 @@ def _step(step_id: int, step: JobStep, group_id: UUID) -> _StoredStep:
         step.retry.attempts,
         step.step_timeout_seconds * 1000,
         step.max_parallelism,
+        step.max_parallelism_per_server,
         None,
     )
 

@@ -122,6 +122,9 @@ class Claim:
     :param lost_attempt: whether an attempt was in flight when an earlier claim was taken over; its outcome is unknown,
         and its script may still run on the server.
     :param attempts: attempts begun so far; the next one is ``attempts + 1``.
+    :param max_parallelism: the step's cap for each elastic pool, in the version of this run.
+    :param max_parallelism_per_server: the step's cap for each server.
+    :param target_ordinal: the target's place in the step's order, from 1.
     :param target: the database, with the connection that its member named, if any.
     """
 
@@ -138,6 +141,15 @@ class Claim:
     target: Target
     attempts: int
     lost_attempt: bool
+    max_parallelism: int | None = None
+    max_parallelism_per_server: int | None = None
+    target_ordinal: int = 0
+
+    @property
+    def needs_place(self) -> bool:
+        """Whether an attempt has to be given a place in its elastic pool, or on its server, before it begins."""
+        in_capped_pool = self.max_parallelism is not None and bool(self.target.elastic_pool_name)
+        return in_capped_pool or self.max_parallelism_per_server is not None
 
 
 @dataclass(frozen=True)
@@ -155,10 +167,12 @@ class AttemptStart:
 
     :param begun: the row says ``InProgress`` with this attempt; if not, the script must not be run.
     :param cancelled: the run was asked to stop.
+    :param waiting_cause: what the attempt has to wait for before it may begin; None if it is not a matter of waiting.
     """
 
     begun: bool
     cancelled: bool
+    waiting_cause: str | None = None
 
 
 @dataclass(frozen=True)

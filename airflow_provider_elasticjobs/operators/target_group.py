@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ResolveTargetGroupOperator"]
 
 #: Arguments of the mapped operator that belong to a step's definition, too.
-_STEP_ARGUMENTS = ("step_timeout", "max_parallelism", "idempotent")
+_STEP_ARGUMENTS = ("step_timeout", "max_parallelism", "max_parallelism_per_server", "idempotent")
 
 
 class ResolveTargetGroupOperator(BaseOperator):

@@ -141,6 +141,7 @@ class ElasticJob(TaskGroup):
             retry=step.retry.to_json(),
             step_timeout=step.step_timeout_seconds,
             max_parallelism=step.max_parallelism,
+            max_parallelism_per_server=step.max_parallelism_per_server,
             idempotent=step.idempotent,
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.
             retries=0,

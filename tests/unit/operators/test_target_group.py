@@ -93,7 +93,8 @@ class TestJob:
         assert begun.job == JOB
 
     def test_alone_it_is_a_job_of_one_step_with_the_mapped_tasks_arguments(self, begun: Begun) -> None:
-        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, max_parallelism=3, idempotent=False)
+        caps = {"max_parallelism": 3, "max_parallelism_per_server": 4}
+        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, idempotent=False, **caps)
         before(mapped).execute(context())
         assert begun.job.name == "a_dag.resolve"
         assert begun.named["job_execution_id"] == job_execution_id("a_dag", "a_run", "resolve")
@@ -105,6 +106,7 @@ class TestJob:
                 retry=RetryPolicy(attempts=2),
                 step_timeout=9,
                 max_parallelism=3,
+                max_parallelism_per_server=4,
                 conn_id="elasticjobs_default",
                 idempotent=False,
             ),

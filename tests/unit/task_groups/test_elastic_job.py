@@ -105,6 +105,11 @@ class TestArguments:
         assert arguments["retry"]["attempts"] == 1
         assert (arguments["step_timeout"], arguments["idempotent"], arguments["deferrable"]) == (7, False, False)
 
+    def test_a_step_brings_its_caps(self) -> None:
+        step = JobStep("step1", GROUP, "x.sql", max_parallelism=2, max_parallelism_per_server=5)
+        arguments = self.mapped(steps=[step]).partial_kwargs
+        assert (arguments["max_parallelism"], arguments["max_parallelism_per_server"]) == (2, 5)
+
     def test_retries_meant_for_other_tasks_do_not_multiply_those_of_a_step(self) -> None:
         with DAG("a_dag", schedule=None, default_args={"retries": 3}) as dag:
             ElasticJob("Job1", STEPS)
