@@ -20,8 +20,8 @@ def db(installed: JobDatabase) -> Iterator[JobDatabase]:
 
 
 @pytest.fixture
-def sql(db: JobDatabase, server: LiveServer) -> Iterator[Procedures]:
-    """A SQL client's connection to the job database."""
-    connection = server.connect(db.database)
+def sql(installed: JobDatabase, server: LiveServer) -> Iterator[Procedures]:
+    """A SQL client's connection to the job database; a test that makes runs asks for ``db`` too."""
+    connection = server.connect(installed.database)
     yield Procedures(connection)
     connection.close()

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from tests.wire.job_database.procedures import Procedures, literal
 
 
@@ -162,14 +163,14 @@ class TestDeleteJob:
         words = "no job" if name else "@job_name is required"
         assert words in sql.refused("sp_delete_job", name, force)
 
-    def test_an_active_execution_is_in_the_way(self, sql: Procedures) -> None:
+    def test_an_active_execution_is_in_the_way(self, sql: Procedures, db: JobDatabase) -> None:
         name, run = started(sql)
         with sql.changes_nothing():
             assert "1 active execution" in sql.refused("sp_delete_job", name)
         sql.call("sp_stop_job", run)
         sql.call("sp_delete_job", name)
 
-    def test_force_cancels_each_execution_and_says_so(self, sql: Procedures) -> None:
+    def test_force_cancels_each_execution_and_says_so(self, sql: Procedures, db: JobDatabase) -> None:
         name, run = started(sql)
         other = sql.call("sp_start_job", name)["job_execution_id"]
         cursor = sql.connection.execute(f"EXEC jobs.sp_delete_job {literal(name)}, @force = 1;")
