@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_elasticjobs.exceptions import JobDatabaseError
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 
@@ -81,9 +82,12 @@ def test_there_are_thirteen(db: JobDatabase) -> None:
 
 @pytest.mark.parametrize("procedure", PARAMETERS)
 def test_names_order_types_and_output(installed: JobDatabase, procedure: str) -> None:
-    rows = installed.run(_PARAMETERS, procedure=procedure)
-    if not rows:
-        pytest.skip("the server does not offer sys.parameters")
+    try:
+        rows = installed.run(_PARAMETERS, procedure=procedure)
+    except JobDatabaseError as error:
+        if "does not exist" not in str(error):
+            raise
+        pytest.skip("Babelfish has no sys.parameters")
     expected = [" ".join(one.split()) for one in PARAMETERS[procedure].split(";")]
     assert [_shown(*row) for row in rows] == expected
 
