@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pyodbc
@@ -13,6 +14,7 @@ import pytest
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.exceptions import ExecutionReleasedError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
+from airflow_provider_elasticjobs.execution.deadlines import Deadlines
 from airflow_provider_elasticjobs.execution.ending import StopReason
 from airflow_provider_elasticjobs.job_database import executions
 from airflow_provider_elasticjobs.job_database.agents import heartbeat
@@ -169,6 +171,18 @@ class TestKilledProcesses:
         assert not any("Waiting" in line for line in run.log)
 
 
+class _Clock(Deadlines):
+    """Counts the time-outs that have begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = 0
+
+    def within(self, seconds: float, call: Callable[[], None]) -> AbstractContextManager[None]:
+        self.begun += 1
+        return super().within(seconds, call)
+
+
 class TestWaiting:
     """What a target does that has no place yet."""
 
@@ -196,11 +210,14 @@ class TestWaiting:
         run = pooled_run("SELECT 1;", 2, max_parallelism=1)
         busy, waits = run.databases
         holder = _killed(run, busy, beats=True)
-        waiting = Started(run.execution(waits, step_timeout=1))
+        agent = JobAgent(run.job_database)
+        agent.deadlines = clock = _Clock()
+        waiting = Started(run.execution(waits, agent=agent))
         _until(lambda: "Waiting" in run.target(waits).last_message)
-        time.sleep(1.5)  # longer than the time-out, had it begun
+        assert clock.begun == 0
         executions.finish_target(run.job_database, holder, Lifecycle.SUCCEEDED, outcome=Outcome.SUCCEEDED)
         assert waiting.result().lifecycle is Lifecycle.SUCCEEDED
+        assert clock.begun == 1
 
     def test_a_stopped_run_ends_it_without_an_attempt(self, pooled_run: NewRun) -> None:
         run = pooled_run("SELECT 1;", 2, max_parallelism=1)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -110,11 +111,20 @@ def test_who_waits_for_a_pool_does_not_hold_up_who_could_run(db: JobDatabase) ->
     assert begin(run, waiting) == BEGUN
 
 
-def test_caps_belong_to_one_run_and_one_step(db: JobDatabase) -> None:
+def test_caps_belong_to_one_run(db: JobDatabase) -> None:
     first = Run(db, capped(pool=1))
     second = Run(db, first.job)
     assert begin(first, claims(first, "p1")[0]) == BEGUN
     assert begin(second, claims(second, "p1")[0]) == BEGUN
+
+
+def test_caps_belong_to_one_step(db: JobDatabase) -> None:
+    one = capped(pool=1)
+    run = Run(db, Job(one.name, [one.steps[0], replace(one.steps[0], name="step2")]))
+    first, second = (run.claim(run.begin(in_pool("p1"), step_id)[0]) for step_id in (1, 2))
+    assert [begin(run, each) for each in (first, second)] == [BEGUN, BEGUN]
+    run.finish(second)
+    run.finish(first)
 
 
 def test_the_cap_is_that_of_the_version_that_the_run_began_with(db: JobDatabase) -> None:
@@ -223,6 +233,16 @@ class TestKilled:
         run.finish(again)
         assert begin(run, two) == BEGUN
 
+    def test_who_takes_a_place_over_does_not_queue_for_it(self, db: JobDatabase) -> None:
+        run = Run(db, capped(pool=1))
+        targets = run.begin(in_pool("p1", "p1"))
+        first, second = (run.claim(each, agent=new_agent()) for each in targets)
+        assert [begin(run, each).begun for each in (second, first)] == [True, False]
+        again = run.claim(targets[1], agent=new_agent(), try_number=2)
+        assert begin(run, again, 2) == BEGUN, "the first in line waits for this very place"
+        run.finish(again)
+        assert begin(run, first) == BEGUN
+
     def test_rows_taken_over_after_their_places_were_given_to_others_wait_and_do_not_block_each_other(
         self, db: JobDatabase
     ) -> None:
@@ -323,12 +343,12 @@ class _Places:
             self._now.subtract(names)
 
 
-@pytest.mark.parametrize("cap", [1, 2, 3])
+@pytest.mark.parametrize(("cap", "server_cap"), [(1, 1), (2, 3), (3, None), (20, 4)])
 def test_under_load_from_several_processes_no_cap_is_exceeded_and_all_come_through(
-    installed: JobDatabase, db: JobDatabase, server: LiveServer, cap: int
+    installed: JobDatabase, db: JobDatabase, server: LiveServer, cap: int, server_cap: int | None
 ) -> None:
     """Each process has connections of its own; attempts fail and come again, and none of them may be left waiting."""
-    run, places = Run(db, capped(pool=cap, server=2 * cap - 1)), _Places()
+    run, places = Run(db, capped(pool=cap, server=server_cap)), _Places()
     targets = run.begin(in_pool(*["p1", "p2"] * 10))
     processes = [server.job_database(installed.database, pool_size=2) for _ in range(4)]
 
@@ -356,10 +376,38 @@ def test_under_load_from_several_processes_no_cap_is_exceeded_and_all_come_throu
     assert ended == [Lifecycle.SUCCEEDED] * len(targets)
     assert places.most["p1"] <= cap
     assert places.most["p2"] <= cap
-    assert places.most["server"] <= 2 * cap - 1
+    assert places.most["server"] <= (server_cap or 2 * cap)
     assert run.lifecycles() == ("Succeeded", "Succeeded")
     for process in processes:
         process.close()
+
+
+@pytest.mark.parametrize(("caps", "lock"), [({"pool": 1}, "p1"), ({"server": 1}, "")])
+def test_who_counts_waits_for_the_one_who_counts_at_the_same_moment(
+    installed: JobDatabase, db: JobDatabase, server: LiveServer, caps: dict[str, int], lock: str
+) -> None:
+    """Under row versions neither sees what the other is about to write: only the write to the lock's row tells."""
+    run = Run(db, capped(**caps))
+    before, one, two = claims(run, "p1", "p1", "p1")
+    assert begin(run, before) == BEGUN
+    run.finish(before)
+    other = server.connect(installed.database)
+    other.autocommit = False
+    locked = "UPDATE jobs_internal.place_locks SET flag = 1 - flag WHERE server_name = ? AND elastic_pool_name = ?"
+    assert other.execute(locked, SERVER, lock).rowcount == 1
+    with ThreadPoolExecutor(1) as thread:
+        asking = thread.submit(begin, run, two)
+        time.sleep(0.3)
+        other.execute(
+            "UPDATE jobs_internal.executions SET lifecycle = 'InProgress', start_time = create_time,"
+            " current_attempts = 1, current_attempt_start_time = SYSUTCDATETIME() WHERE execution_id = ?",
+            str(one.execution_id),
+        )
+        other.commit()
+        assert not asking.result(60).begun
+    other.close()
+    run.finish(one)
+    assert begin(run, two) == BEGUN
 
 
 class _Model:
