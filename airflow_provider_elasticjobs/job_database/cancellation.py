@@ -1,4 +1,4 @@
-"""Asking a run to stop (reference 1.8), as ``jobs.sp_stop_job`` does: recorded at once, in force when its processes see it."""
+"""Asking a run to stop, as ``jobs.sp_stop_job`` does (reference 1.8): recorded at once, effective as soon as seen."""
 
 from __future__ import annotations
 

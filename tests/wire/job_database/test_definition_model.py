@@ -98,7 +98,9 @@ class Player:
         """Return an id, or a name, of a step of the job."""
         steps = self.model.jobs[job].steps if job in self.model.jobs else ()
         valid = [(number, None) for number in range(1, len(steps) + 1)] + [(None, step.name) for step in steps]
-        found: tuple[int | None, str | None] = self._one(*valid or [(1, None)], wrong=((None, None), (9, None), (1, "a")))
+        found: tuple[int | None, str | None] = self._one(
+            *valid or [(1, None)], wrong=((None, None), (9, None), (1, "a"))
+        )
         return found
 
     def _add_job(self) -> None:
@@ -109,7 +111,11 @@ class Player:
 
     def _update_job(self) -> None:
         name, new = self._job(), self._one(None, self._name("job"), wrong=(self._name("job%"),))
-        description, enabled, count = self._one(None, "", "new"), self._one(None, True, False), self._one(None, 2, wrong=(0,))
+        description, enabled, count = (
+            self._one(None, "", "new"),
+            self._one(None, True, False),
+            self._one(None, 2, wrong=(0,)),
+        )
         self._do("sp_update_job", name, new, description, enabled, count, job_name=name, new_name=new,
                  description=description, enabled=enabled, schedule_interval_count=count)  # fmt: skip
 
@@ -129,8 +135,13 @@ class Player:
     def _arguments(self, step: dict[str, Any]) -> dict[str, Any]:
         output = {}
         if step["table"] is not None:
-            output = {"output_type": "SqlDatabase" if step["table"] else "", "output_table_name": step["table"],
-                      "output_server_name": step["table"] and "s", "output_database_name": step["table"] and "d"}  # fmt: skip
+            given = bool(step["table"])
+            output = {
+                "output_type": "SqlDatabase" if given else "",
+                "output_server_name": "s" if given else "",
+                "output_database_name": "d" if given else "",
+                "output_table_name": step["table"],
+            }
         return {
             "command": step["command"],
             "target_group_name": step["group"],
@@ -146,7 +157,8 @@ class Player:
         steps = self.model.jobs[job].steps if job in self.model.jobs else ()
         at = self._one(None, *range(1, len(steps) + 2), wrong=(0, len(steps) + 2))
         step = {**self._settings(), "name": self._one(*"abcdefghijkl", wrong=(None,)),
-                "command": f"SELECT {len(self.history)};", "group": self._group(), "table": self._one(None, None, "rows")}  # fmt: skip
+                "command": f"SELECT {len(self.history)};", "group": self._group(),
+                "table": self._one(None, None, "rows")}  # fmt: skip
         self._do("sp_add_jobstep", job, at, step, job_name=job, step_id=at, step_name=step["name"],
                  **self._arguments(step))  # fmt: skip
 

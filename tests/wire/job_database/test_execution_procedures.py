@@ -218,7 +218,8 @@ class TestPurge:
 
 _MOVE = Batch(
     """
-UPDATE jobs_internal.executions SET create_time = @day, start_time = @day, end_time = @day WHERE job_execution_id = @run;
+UPDATE jobs_internal.executions SET create_time = @day, start_time = @day, end_time = @day
+WHERE job_execution_id = @run;
 """,
     run="uniqueidentifier",
     day="datetime2(7)",

@@ -181,35 +181,34 @@ class TestUpdateJobstep:
         assert steps(sql, full, "jobstep_versions", 1) == [before]
 
     @pytest.mark.parametrize(
-        ("argument", "value", "column", "stored"),
+        ("argument", "value", "stored"),
         [
-            ("new_name", "t", "step_name", "t"),
-            ("command_type", "TSQL", "command_type", "TSql"),
-            ("command_source", "inline", "command_source", "Inline"),
-            ("command", "SELECT 2;", "command", "SELECT 2;"),
-            ("credential_name", "d", "credential_name", "d"),
-            ("credential_name", "", "credential_name", None),
-            ("initial_retry_interval_seconds", 0, "initial_retry_interval_seconds", 0),
-            ("maximum_retry_interval_seconds", 99, "maximum_retry_interval_seconds", 99),
-            ("retry_interval_backoff_multiplier", 1, "retry_interval_backoff_multiplier", 1.0),
-            ("retry_attempts", 0, "retry_attempts", 0),
-            ("step_timeout_seconds", 1, "step_timeout_seconds", 1),
-            ("max_parallelism", 1, "max_parallelism", 1),
-            ("max_parallelism", -1, "max_parallelism", None),
-            ("output_credential_name", "", "output_credential_name", None),
-            ("output_server_name", "other", "output_server_name", "other"),
-            ("output_subscription_id", UUID(int=0), "output_subscription_id", None),
-            ("output_resource_group_name", "", "output_resource_group_name", None),
-            ("output_database_name", "other", "output_database_name", "other"),
-            ("output_schema_name", "", "output_schema_name", "dbo"),
-            ("output_schema_name", "s", "output_schema_name", "s"),
-            ("output_table_name", "t", "output_table_name", "t"),
+            ("new_name", "t", "t"),
+            ("command_type", "TSQL", "TSql"),
+            ("command_source", "inline", "Inline"),
+            ("command", "SELECT 2;", "SELECT 2;"),
+            ("credential_name", "d", "d"),
+            ("credential_name", "", None),
+            ("initial_retry_interval_seconds", 0, 0),
+            ("maximum_retry_interval_seconds", 99, 99),
+            ("retry_interval_backoff_multiplier", 1, 1.0),
+            ("retry_attempts", 0, 0),
+            ("step_timeout_seconds", 1, 1),
+            ("max_parallelism", 1, 1),
+            ("max_parallelism", -1, None),
+            ("output_credential_name", "", None),
+            ("output_server_name", "other", "other"),
+            ("output_subscription_id", UUID(int=0), None),
+            ("output_resource_group_name", "", None),
+            ("output_database_name", "other", "other"),
+            ("output_schema_name", "", "dbo"),
+            ("output_schema_name", "s", "s"),
+            ("output_table_name", "t", "t"),
         ],
     )
-    def test_one_property_alone(
-        self, sql: Procedures, full: str, argument: str, value: object, column: str, stored: object
-    ) -> None:
+    def test_one_property_alone(self, sql: Procedures, full: str, argument: str, value: object, stored: object) -> None:
         (before,) = steps(sql, full)
+        column = "step_name" if argument == "new_name" else argument
         sql.call("sp_update_jobstep", full, step_name="S", **{argument: value})
         assert steps(sql, full) == [{**before, column: stored, "job_version": 2}]
 

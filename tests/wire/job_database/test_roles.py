@@ -20,7 +20,15 @@ from tests.wire.job_database.runs import Run
 from tests.wire.job_database.test_job_procedures import started
 
 ROLES = ("jobs_reader", "jobs_admin", "jobs_resource_manager")
-VIEWS = ("jobs", "job_versions", "jobsteps", "jobstep_versions", "job_executions", "target_groups", "target_group_members")
+VIEWS = (
+    "jobs",
+    "job_versions",
+    "jobsteps",
+    "jobstep_versions",
+    "job_executions",
+    "target_groups",
+    "target_group_members",
+)
 
 
 @pytest.fixture
@@ -112,7 +120,9 @@ def test_the_extended_view_has_the_rows_of_the_public_one(sql: Procedures, db: J
     Run(db).begin(3)
     deleted, _ = started(sql)
     sql.call("sp_delete_job", deleted, 1)
-    columns = "job_execution_id, job_name, job_version, step_id, step_name, lifecycle, last_message, target_database_name"
+    columns = (
+        "job_execution_id, job_name, job_version, step_id, step_name, lifecycle, last_message, target_database_name"
+    )
     one, two = (_rows(sql, f"SELECT {columns} FROM {schema}.job_executions;") for schema in ("jobs", "jobs_ext"))
     assert one == two
 
