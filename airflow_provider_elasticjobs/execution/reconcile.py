@@ -42,6 +42,14 @@ class Reconciliation:
     running: list[LostScript] = field(default_factory=list)
     unanswered: list[Unanswered] = field(default_factory=list)
 
+    def lines(self) -> list[str]:
+        """Return one line for each row, for a log."""
+        return [
+            *(f"{row.label} was left behind: {row.lifecycle}" for row in self.settled),
+            *(f"{one.target.label} still runs the script of a lost process" for one in self.running),
+            *(f"{one.script.target.label} could not be asked: {one.reason}" for one in self.unanswered),
+        ]
+
 
 def reconcile(
     job_database: JobDatabase,
@@ -49,6 +57,7 @@ def reconcile(
     *,
     job_execution_id: UUID | None = None,
     expiry_seconds: float = DEFAULT_EXPIRY,
+    include_created: bool = False,
     most: int = 1000,
     settle_unanswered: bool = False,
     max_workers: int = 16,
@@ -63,6 +72,7 @@ def reconcile(
         called in the caller's thread.
     :param job_execution_id: the run to look at; all runs by default.
     :param expiry_seconds: age of a heartbeat from which its process counts as lost.
+    :param include_created: also end rows that nobody has begun; only right when nothing is left that could begin them.
     :param most: how many scripts are asked about at most; the others are left to the next call.
     :param settle_unanswered: also end rows whose server does not answer, as unknown; for servers that are gone.
     :param max_workers: most servers asked at the same time.
@@ -75,7 +85,13 @@ def reconcile(
     ended = [script.claim_id for script, answer in answers if answer is False]
     if settle_unanswered:
         ended += [one.script.claim_id for one in unanswered]
-    settled = settle_leftovers(job_database, job_execution_id, expiry_seconds=expiry_seconds, ended_claims=ended)
+    settled = settle_leftovers(
+        job_database,
+        job_execution_id,
+        expiry_seconds=expiry_seconds,
+        include_created=include_created,
+        ended_claims=ended,
+    )
     return Reconciliation(settled, running, [] if settle_unanswered else unanswered)
 
 

@@ -189,6 +189,11 @@ class Leftover:
     database_name: str | None
     lifecycle: Lifecycle
 
+    @property
+    def label(self) -> str:
+        """``server/database`` of a target, ``step n`` for a step whose targets were being evaluated."""
+        return f"{self.server_name}/{self.database_name}" if self.database_name else f"step {self.step_id}"
+
 
 @dataclass(frozen=True)
 class LostScript:
