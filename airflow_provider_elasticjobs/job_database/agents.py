@@ -115,6 +115,8 @@ _MAY_END = """(lifecycle = 'WaitingForRetry' OR (lifecycle = 'Created' AND @with
         OR (lifecycle = 'InProgress'
             AND (@ended IS NULL OR CHARINDEX(LOWER(CAST(claim_id AS nvarchar(36))), @ended) > 0)))"""
 
+#: The last answer names the runs that may be without anything active to settle them: not those whose targets are being
+#: evaluated, nor those that nobody has begun, of which there may be many.
 _SWEEP = Batch(
     f"""
 DECLARE @cutoff datetime2(7) = DATEADD(millisecond, -@expiry, @now);
@@ -147,6 +149,11 @@ LEFT JOIN jobs_internal.executions AS s
 WHERE e.is_active = 1 AND e.step_id IS NULL AND (@run IS NULL OR e.job_execution_id = @run)
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS t
         WHERE t.job_execution_id = e.job_execution_id AND t.target_type = 'SqlDatabase' AND t.is_active = 1)
+    AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS b
+        WHERE b.job_execution_id = e.job_execution_id AND b.target_type = 'TargetGroup' AND b.is_active = 1
+            AND b.lifecycle <> 'WaitingForChildJobExecutions')
+    AND (e.lifecycle <> 'Created' OR EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
+        WHERE c.job_execution_id = e.job_execution_id))
 GROUP BY e.job_execution_id;
 """,
     run="uniqueidentifier",
