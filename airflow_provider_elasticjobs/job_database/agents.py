@@ -138,7 +138,9 @@ SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations 
     last_message = {step_sentence("'Failed'", "step_id")} + N' The process that evaluated its targets has ended.',
     claim_id = @sweep
 WHERE target_type = 'TargetGroup' AND {_IS_LEFT}
-    AND lifecycle IN ('InProgress', 'WaitingForRetry') AND (agent_id IS NOT NULL OR @with_created = 1);
+    AND lifecycle IN ('InProgress', 'WaitingForRetry')
+    AND (agent_id IS NOT NULL OR @with_created = 1 OR EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
+        WHERE c.job_execution_id = jobs_internal.executions.job_execution_id));
 SELECT execution_id, job_execution_id, step_id, target_server_name, target_database_name, lifecycle
 FROM jobs_internal.executions WHERE claim_id = @sweep
 ORDER BY job_execution_id, step_id, target_ordinal;

@@ -14,6 +14,7 @@ from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation, reconcile
 from airflow_provider_elasticjobs.execution.session import acquire_step_lock, step_is_running, step_lock_name
 from airflow_provider_elasticjobs.execution.target import Connector
+from airflow_provider_elasticjobs.job_database.agents import settle_leftovers
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target
@@ -29,6 +30,13 @@ _AGE = Batch(
     "UPDATE jobs_internal.executions SET claim_time = DATEADD(hour, -1, claim_time) WHERE job_execution_id = @run;",
     run="uniqueidentifier",
 )
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(installed: JobDatabase) -> Iterator[None]:
+    """End what a test leaves behind on purpose: all tests share the job database."""
+    yield
+    settle_leftovers(installed)
 
 
 def lose(run: Run, database: str) -> Claim:
