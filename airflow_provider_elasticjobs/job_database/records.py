@@ -17,6 +17,7 @@ __all__ = [
     "AttemptStart",
     "Claim",
     "Leftover",
+    "LostScript",
     "RegisteredJob",
     "RegisteredTarget",
     "Settled",
@@ -201,3 +202,25 @@ class Leftover:
     server_name: str | None
     database_name: str | None
     lifecycle: Lifecycle
+
+    @property
+    def label(self) -> str:
+        """``server/database`` of a target, ``step n`` for a step whose targets were being evaluated."""
+        return f"{self.server_name}/{self.database_name}" if self.database_name else f"step {self.step_id}"
+
+
+@dataclass(frozen=True)
+class LostScript:
+    """A script whose process is lost: its row is in progress, and the server may still run it.
+
+    :param claim_id: of the lost process; a row that was taken over since has another.
+    :param target: the database, with the connection of its member or else of its step, if one named any.
+    """
+
+    execution_id: UUID
+    claim_id: UUID
+    job_execution_id: UUID
+    job_id: UUID
+    step_id: int
+    step_name: str
+    target: Target

@@ -112,6 +112,7 @@ class ElasticJob(TaskGroup):
             task_id="settle",
             job_group_id=str(self.group_id),
             finish_task_id=finish.task_id,
+            elasticjobs_conn_id=self.elasticjobs_conn_id,
             job_database_conn_id=self.job_database_conn_id,
         )
         before >> finish

@@ -46,6 +46,9 @@ class TestStructure:
         assert settle.upstream_task_ids == {"Job1.step1.run", "Job1.step_2.run", "Job1.finish"}
         assert settle.is_teardown
 
+    def test_settling_asks_servers_with_the_jobs_connection(self) -> None:
+        assert dag_of(elasticjobs_conn_id="scripts").get_task("Job1.settle").elasticjobs_conn_id == "scripts"
+
     def test_a_dag_run_that_was_marked_fails_by_the_teardown(self) -> None:
         assert dag_of().get_task("Job1.settle").on_failure_fail_dagrun
 

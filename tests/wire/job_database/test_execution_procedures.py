@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import pyodbc
 import pytest
 
-from airflow_provider_elasticjobs.exceptions import JobDatabaseError
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import is_cancelled
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.executions import wait_for_retry
-from airflow_provider_elasticjobs.job_database.purge import purge_history, purge_old_history
 from airflow_provider_elasticjobs.job_database.steps import retry_step
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import job_message, step_message, target_message
@@ -197,23 +195,6 @@ class TestPurge:
     @pytest.mark.parametrize("arguments", [{}, {"job_name": "x", "job_id": UUID(int=9)}], ids=["none", "both"])
     def test_errors(self, sql: Procedures, arguments: dict[str, Any]) -> None:
         assert "either @job_name or @job_id" in sql.refused("sp_purge_jobhistory", **arguments)
-
-    def test_from_python(self, sql: Procedures, history: list[Run], db: JobDatabase) -> None:
-        purge_history(db, job_name=history[0].job.name, oldest_date=datetime(2026, 1, 2))  # noqa: DTZ001
-        assert self._left(sql, history) == [2, 3, 4]
-        purge_history(db, job_id=history[0].registered.job_id)
-        assert self._left(sql, history) == [4]
-        with pytest.raises(JobDatabaseError, match="either @job_name or @job_id"):
-            purge_history(db)
-
-    def test_all_jobs_from_python(self, sql: Procedures, history: list[Run], db: JobDatabase) -> None:
-        fresh = Run(db)
-        fresh.run_target(fresh.begin(1)[0])
-        Run(db, fresh.job).begin(1)
-        assert purge_old_history(db) >= 1
-        assert self._left(sql, history) == [4]
-        assert fresh.row().lifecycle == "Succeeded"
-        assert purge_old_history(db, kept=timedelta(days=20000)) == 0
 
 
 _MOVE = Batch(
