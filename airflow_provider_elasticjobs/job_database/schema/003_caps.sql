@@ -21,3 +21,10 @@ CREATE TABLE jobs_internal.place_locks (
     CONSTRAINT PK_place_locks PRIMARY KEY (server_name, elastic_pool_name)
 );
 GO
+-- Counting places reads this index alone: a reader that went on to the rows could wait in a circle with their writers.
+CREATE INDEX IX_executions_places ON jobs_internal.executions
+    (job_execution_id, step_id, target_type, target_server_name)
+    INCLUDE (execution_id, is_active, lifecycle, target_elastic_pool_name, target_ordinal,
+        current_attempt_start_time, place_agent_id, waiting_cause, waiting_time)
+    WHERE is_active = 1;
+GO
