@@ -1,8 +1,8 @@
 """The server that the wire tests run against: the one that the environment names, else the sandbox.
 
 ``ELASTICJOBS_TEST_SERVER`` (``host,port``), ``ELASTICJOBS_TEST_USER`` and ``ELASTICJOBS_TEST_PASSWORD`` name a server
-and a login that may create databases. Tests marked ``sandbox_only``, ``needs_waitfor`` and ``needs_cancel`` are left
-out there as far as the server cannot serve them; ``ELASTICJOBS_TEST_LACKS`` (``waitfor,cancel``) says what it lacks.
+and a login that may create databases. Tests marked ``sandbox_only``, ``needs_waitfor`` and ``needs_cancel`` are left out there
+as far as the server cannot serve them; ``ELASTICJOBS_TEST_LACKS`` (``waitfor,cancel``) says what it lacks.
 """
 
 from __future__ import annotations
