@@ -17,41 +17,57 @@ if TYPE_CHECKING:
     from airflow_provider_elasticjobs.model.retry import RetryPolicy
     from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, Target, TargetGroup
     from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+    from airflow_provider_elasticjobs.operators.execution_request import (
+        StartElasticJobOperator,
+        StopElasticJobOperator,
+    )
+    from airflow_provider_elasticjobs.operators.maintenance import PurgeJobHistoryOperator, ReconcileExecutionsOperator
     from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
+    from airflow_provider_elasticjobs.sensors.elastic_job_execution import ElasticJobExecutionSensor
     from airflow_provider_elasticjobs.task_groups.elastic_job import ElasticJob
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ElasticJob",
+    "ElasticJobExecutionSensor",
     "ElasticJobOperator",
     "ElasticJobsError",
     "ElasticJobsHook",
     "Job",
     "JobStep",
     "Lifecycle",
+    "PurgeJobHistoryOperator",
+    "ReconcileExecutionsOperator",
     "ResolveTargetGroupOperator",
     "RetryPolicy",
     "SqlDatabase",
     "SqlElasticPool",
     "SqlServer",
+    "StartElasticJobOperator",
+    "StopElasticJobOperator",
     "Target",
     "TargetGroup",
 ]
 
 _MODULES = {
     "ElasticJob": "task_groups.elastic_job",
+    "ElasticJobExecutionSensor": "sensors.elastic_job_execution",
     "ElasticJobOperator": "operators.elastic_job",
     "ElasticJobsError": "exceptions",
     "ElasticJobsHook": "hooks.elasticjobs",
     "Job": "model.job",
     "JobStep": "model.job",
     "Lifecycle": "model.lifecycle",
+    "PurgeJobHistoryOperator": "operators.maintenance",
+    "ReconcileExecutionsOperator": "operators.maintenance",
     "ResolveTargetGroupOperator": "operators.target_group",
     "RetryPolicy": "model.retry",
     "SqlDatabase": "model.targets",
     "SqlElasticPool": "model.targets",
     "SqlServer": "model.targets",
+    "StartElasticJobOperator": "operators.execution_request",
+    "StopElasticJobOperator": "operators.execution_request",
     "Target": "model.targets",
     "TargetGroup": "model.targets",
 }

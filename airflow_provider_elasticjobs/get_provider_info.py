@@ -49,9 +49,15 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": name,
-                "python-modules": [f"{package}.operators.elastic_job", f"{package}.operators.target_group"],
+                "python-modules": [
+                    f"{package}.operators.elastic_job",
+                    f"{package}.operators.execution_request",
+                    f"{package}.operators.maintenance",
+                    f"{package}.operators.target_group",
+                ],
             }
         ],
+        "sensors": [{"integration-name": name, "python-modules": [f"{package}.sensors.elastic_job_execution"]}],
         "hooks": [{"integration-name": name, "python-modules": [f"{package}.hooks.elasticjobs"]}],
         "triggers": [{"integration-name": name, "python-modules": [f"{package}.triggers.elastic_job"]}],
         "connection-types": [CONNECTION_TYPE],

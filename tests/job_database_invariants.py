@@ -101,7 +101,11 @@ _QUERIES = {
 SELECT job_execution_id, step_id, target_server_name, target_database_name
 FROM jobs.job_executions WHERE target_type = 'SqlDatabase'
 GROUP BY job_execution_id, step_id, target_server_name, target_database_name HAVING COUNT(*) > 1;
-"""
+""",
+    "what has ended waits for nothing": """
+SELECT job_execution_id, step_id, target_database_name, lifecycle, waiting_cause
+FROM jobs_internal.executions WHERE waiting_cause IS NOT NULL AND (is_active = 0 OR target_type <> 'SqlDatabase');
+""",
 }
 
 

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, CLICommand, GroupCommand, lazy_load_command
 
-from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_JOB_DATABASE
+from airflow_provider_elasticjobs.cli.arguments import JOB_DATABASE, PACKAGE, argument
+from airflow_provider_elasticjobs.cli.operations import OPERATIONS
 
 __all__ = ["TIERS", "get_cli_commands"]
 
 #: The agent's tiers and how many targets each runs at a time (reference 7.1).
 TIERS = {"JA100": 100, "JA200": 200, "JA400": 400, "JA800": 800}
 
-_PACKAGE = "airflow_provider_elasticjobs.cli"
-
-
-def _argument(*flags: str, **options: Any) -> Arg:
-    return Arg(flags, **options)  # type: ignore[no-untyped-call]
-
-
-_JOB_DATABASE = _argument(
-    "--conn-id",
-    help="Airflow connection of the job database; its schema field names the database",
-    default=DEFAULT_JOB_DATABASE,
-)
-_TIER = _argument(
+_TIER = argument(
     "tier", help="JA100, JA200, JA400 or JA800: the number is the targets that run at a time", choices=TIERS
 )
-_SLOTS = _argument("--slots", type=int, help="Another number of targets that run at a time")
-_SANDBOX_FILE = _argument(
+_SLOTS = argument("--slots", type=int, help="Another number of targets that run at a time")
+_SANDBOX_FILE = argument(
     "file",
     nargs="?",
     type=Path,
@@ -44,14 +32,14 @@ _DB = GroupCommand(
         ActionCommand(
             name="upgrade",
             help="Install the job database's schema, or bring it up to date; may be repeated",
-            func=lazy_load_command(f"{_PACKAGE}.job_database.upgrade"),
-            args=(_JOB_DATABASE, ARG_VERBOSE),
+            func=lazy_load_command(f"{PACKAGE}.job_database.upgrade"),
+            args=(JOB_DATABASE, ARG_VERBOSE),
         ),
         ActionCommand(
             name="check",
             help="Tell whether the job database can be reached and is up to date (exit code 1 if not)",
-            func=lazy_load_command(f"{_PACKAGE}.job_database.check"),
-            args=(_JOB_DATABASE, ARG_VERBOSE),
+            func=lazy_load_command(f"{PACKAGE}.job_database.check"),
+            args=(JOB_DATABASE, ARG_VERBOSE),
         ),
     ),
 )
@@ -62,14 +50,14 @@ def get_cli_commands() -> list[CLICommand]:
     tier = ActionCommand(
         name="tier",
         help="Create or resize the pool that limits how many targets run at a time; deferred tasks are counted",
-        func=lazy_load_command(f"{_PACKAGE}.tier.set_tier"),
+        func=lazy_load_command(f"{PACKAGE}.tier.set_tier"),
         args=(_TIER, _SLOTS, ARG_VERBOSE),
     )
     sandbox = ActionCommand(
         name="sandbox",
         help="Serve a local stand-in for SQL Server, for trying and testing, until it is interrupted",
-        func=lazy_load_command(f"{_PACKAGE}.sandbox.serve"),
+        func=lazy_load_command(f"{PACKAGE}.sandbox.serve"),
         args=(_SANDBOX_FILE,),
     )
-    commands = (_DB, tier, sandbox)
+    commands = (_DB, *OPERATIONS, tier, sandbox)
     return [GroupCommand(name="elasticjobs", help="Elastic jobs on fleets of databases", subcommands=commands)]

@@ -1,21 +1,23 @@
-"""``airflow elasticjobs db``: install the job database, or look whether it can be used."""
+"""``airflow elasticjobs db``: install the job database, or look whether it can be used; and all commands' way to it."""
 
 from __future__ import annotations
 
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
-from airflow_provider_elasticjobs.exceptions import ElasticJobsError
+from airflow_provider_elasticjobs.exceptions import ElasticJobsError, JobDatabaseError
 from airflow_provider_elasticjobs.job_database import install
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 
-__all__ = ["check", "upgrade"]
+__all__ = ["check", "job_database_of", "upgrade"]
 
 
 @suppress_logs_and_warning
@@ -50,6 +52,34 @@ def check(args: Namespace) -> None:
     except ElasticJobsError as error:
         raise SystemExit(str(error)) from error
     sys.stdout.write(f"{database.server}/{database.database} is ready: version {version} of the schema\n")
+
+
+@contextmanager
+def job_database_of(args: Namespace) -> Iterator[JobDatabase]:
+    """Open the job database for a command, and end the command with one line if it cannot be used.
+
+    :param args: ``conn_id`` of the command line.
+    :raises SystemExit: with the reason, for every error of this package that is raised in the block.
+    """
+    database = None
+    try:
+        database = _open(args.conn_id)
+        yield database
+    except ElasticJobsError as error:
+        raise SystemExit(_reason(error, database)) from error
+    finally:
+        if database is not None:
+            database.close()
+
+
+def _reason(error: ElasticJobsError, database: JobDatabase | None) -> str:
+    """Return the error's text; whatever it says, if the schema is not there, that is why."""
+    if isinstance(error, JobDatabaseError) and error.number is not None and database is not None:
+        with suppress(ElasticJobsError):
+            if install.current_version(database) == 0:
+                where = f"{database.server}/{database.database}"
+                return f"{where} is not installed as a job database: run 'airflow elasticjobs db upgrade'"
+    return str(error)
 
 
 def _open(conn_id: str) -> JobDatabase:

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 from airflow_provider_elasticjobs.execution.deadlines import Deadlines
-from airflow_provider_elasticjobs.job_database.agents import heartbeat
+from airflow_provider_elasticjobs.execution.waiting_room import WaitingRoom
+from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY, heartbeat
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import Agent
 
@@ -31,12 +32,16 @@ class JobAgent:
     brings the runs that somebody asked to stop.
 
     :param job_database: where the rows are.
+    :param expiry_seconds: age of another process's heartbeat from which that process counts as lost, and the places
+        that it held in elastic pools and on servers as free.
     """
 
-    def __init__(self, job_database: JobDatabase) -> None:
+    def __init__(self, job_database: JobDatabase, *, expiry_seconds: float = DEFAULT_EXPIRY) -> None:
         self.record = Agent(uuid4(), socket.gethostname(), os.getpid())
         self.job_database = job_database
+        self.expiry_seconds = expiry_seconds
         self.deadlines = Deadlines()
+        self.waiting_room = WaitingRoom()
         self._tracked: dict[object, tuple[UUID, Callable[[], None]]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None

@@ -13,7 +13,7 @@ from airflow_provider_elasticjobs.tsql.literals import literal
 if TYPE_CHECKING:
     import pyodbc
 
-__all__ = ["acquire_step_lock", "refuse_open_transactions", "step_lock_name"]
+__all__ = ["acquire_step_lock", "refuse_open_transactions", "step_is_running", "step_lock_name"]
 
 # Held by the session, not by a transaction: the script's own leave it alone, and it ends with the connection.
 _ACQUIRE = """
@@ -23,6 +23,8 @@ EXEC @result = sp_getapplock @Resource = {name}, @LockMode = 'Exclusive', @LockO
 SET NOCOUNT OFF;
 SELECT @result;
 """
+
+_TEST = "SELECT APPLOCK_TEST('public', {name}, 'Exclusive', 'Session');"
 
 
 def step_lock_name(job_id: UUID, step_name: str, database_name: str) -> str:
@@ -46,6 +48,21 @@ def acquire_step_lock(connection: pyodbc.Connection, name: str, target: Target) 
     """
     result = _ask(connection, _ACQUIRE.format(name=literal(name)), target, ServerUnreachableError)
     return result is not None and int(result) >= 0
+
+
+def step_is_running(connection: pyodbc.Connection, name: str, target: Target) -> bool:
+    """Return whether a session holds a step's lock: a script of the step runs there, whoever started it.
+
+    The lock is asked for and not taken, so that a script that begins meanwhile does not find it held and skip itself.
+
+    :param connection: an open connection to the target.
+    :param name: from :func:`step_lock_name`.
+    :param target: the database, for errors.
+    :raises ScriptError: if the server refuses the question.
+    :raises ServerUnreachableError: if it does not answer.
+    """
+    grantable = _ask(connection, _TEST.format(name=literal(name)), target, ServerUnreachableError)
+    return grantable is not None and int(grantable) == 0
 
 
 def refuse_open_transactions(connection: pyodbc.Connection, target: Target) -> None:

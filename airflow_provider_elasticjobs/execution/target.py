@@ -25,8 +25,9 @@ from airflow_provider_elasticjobs.execution.session import (
     refuse_open_transactions,
     step_lock_name,
 )
+from airflow_provider_elasticjobs.execution.waiting_room import pauses
 from airflow_provider_elasticjobs.job_database import executions
-from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, Claim
+from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
@@ -86,6 +87,7 @@ class TargetExecution:
         self._log = log
         self._changed = threading.Condition()
         self._stop: StopReason | None = None
+        self._woken = False
         self._script: ScriptRun | None = None
 
     def run(self) -> TargetResult:
@@ -145,6 +147,7 @@ class TargetExecution:
             outcome=ending.outcome,
             error_number=ending.error_number,
         )
+        self._give_place_back(claim)
         if settled.lifecycle is None:
             raise self._claim_lost()
         if not settled.written:
@@ -154,10 +157,12 @@ class TargetExecution:
         return TargetResult(ending.lifecycle, message, attempt)
 
     def _attempt(self, claim: Claim, attempt: int, lost: bool) -> Ending:
-        start = executions.begin_attempt(self._agent.job_database, claim, attempt)
+        start = self._begin(claim, attempt)
         if start.cancelled:
             self.cancel()
             return Ending.stopped(StopReason.CANCELLED)
+        if start.waiting_cause is not None and self._stop is not None:
+            return Ending.stopped(self._stop)
         if not start.begun:
             raise self._claim_lost()
         self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
@@ -168,6 +173,33 @@ class TargetExecution:
             error.step_name, error.attempt = claim.step_name, attempt
             self._raise_if_released()
             return ending_of(error, self._stop)
+
+    def _begin(self, claim: Claim, attempt: int) -> AttemptStart:
+        """Begin an attempt, once there is a place for it where the step has a cap; nothing is held meanwhile."""
+        said, pause = None, pauses()
+        while True:
+            start = executions.begin_attempt(
+                self._agent.job_database, claim, attempt, expiry_seconds=self._agent.expiry_seconds
+            )
+            if start.waiting_cause is None or start.cancelled:
+                return start
+            self._raise_if_released()
+            if self._stop is not None:
+                return start
+            if start.waiting_cause != said:
+                said = start.waiting_cause
+                self._log(logging.INFO, said)
+            with self._agent.waiting_room.waiting(claim, said, self._wake):
+                self._pause(next(pause), until_woken=True)
+
+    def _give_place_back(self, claim: Claim) -> None:
+        if claim.needs_place:
+            self._agent.waiting_room.place_is_free(claim)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
 
     def _expire(self) -> None:
         self._halt(StopReason.TIMED_OUT)
@@ -249,6 +281,7 @@ class TargetExecution:
             outcome=ending.outcome,
             error_number=ending.error_number,
         ):
+            self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
             self._pause(delay)
         # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
@@ -263,9 +296,10 @@ class TargetExecution:
             database=target.database_name,
         )
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float, *, until_woken: bool = False) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._stop is not None, timeout=seconds)
+            self._changed.wait_for(lambda: self._stop is not None or (until_woken and self._woken), timeout=seconds)
+            self._woken = False
 
     def _say(self, message: Message) -> None:
         self._log(logging.ERROR if message.is_error else logging.INFO, str(message))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID, uuid4
 
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.records import Agent, Leftover
+from airflow_provider_elasticjobs.job_database.records import Agent, Leftover, LostScript
 from airflow_provider_elasticjobs.job_database.sentences import step_sentence, target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.targets import Target
 
-__all__ = ["DEFAULT_EXPIRY", "heartbeat", "retire", "settle_leftovers"]
+__all__ = ["DEFAULT_EXPIRY", "heartbeat", "lost_scripts", "retire", "settle_leftovers"]
 
 #: Seconds after its last heartbeat until a process counts as lost: longer than Airflow takes to restart a triggerer.
 DEFAULT_EXPIRY = 120.0
@@ -60,6 +62,61 @@ _IS_LEFT = """(@run IS NULL OR job_execution_id = @run) AND is_active = 1
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.agents AS a
         WHERE a.agent_id = jobs_internal.executions.agent_id AND a.heartbeat_time >= @cutoff)"""
 
+_LOST_SCRIPTS = Batch(
+    f"""
+DECLARE @cutoff datetime2(7) = DATEADD(millisecond, -@expiry, @now);
+SELECT TOP (@most) x.execution_id, x.claim_id, x.job_execution_id, x.job_id, x.step_id, s.step_name,
+    x.target_server_name, x.target_database_name, x.target_elastic_pool_name,
+    COALESCE(x.conn_id, s.credential_name) AS conn_id
+FROM jobs_internal.executions AS x
+INNER JOIN jobs_internal.job_steps AS s
+    ON s.job_id = x.job_id AND s.job_version = x.job_version AND s.step_id = x.step_id
+WHERE x.execution_id IN (SELECT execution_id FROM jobs_internal.executions
+    WHERE target_type = 'SqlDatabase' AND lifecycle = 'InProgress' AND {_IS_LEFT})
+ORDER BY x.claim_time, x.execution_id;
+""",
+    run="uniqueidentifier",
+    expiry="int",
+    most="int",
+)
+
+
+def lost_scripts(
+    db: JobDatabase,
+    job_execution_id: UUID | None = None,
+    *,
+    expiry_seconds: float = DEFAULT_EXPIRY,
+    most: int = 1000,
+) -> list[LostScript]:
+    """Return the scripts in progress whose process is lost, the longest lost first.
+
+    :param db: the job database.
+    :param job_execution_id: the run to look at; all runs by default.
+    :param expiry_seconds: age of a heartbeat from which its process counts as lost.
+    :param most: how many at most.
+    """
+    rows = db.run(_LOST_SCRIPTS, run=job_execution_id, expiry=round(expiry_seconds * 1000), most=most)
+    return [
+        LostScript(
+            UUID(str(row.execution_id)),
+            UUID(str(row.claim_id)),
+            UUID(str(row.job_execution_id)),
+            UUID(str(row.job_id)),
+            row.step_id,
+            row.step_name,
+            Target(*row[6:]),
+        )
+        for row in rows
+    ]
+
+
+#: A row in progress may be one of those only whose script is known to have ended.
+_MAY_END = """(lifecycle = 'WaitingForRetry' OR (lifecycle = 'Created' AND @with_created = 1)
+        OR (lifecycle = 'InProgress'
+            AND (@ended IS NULL OR CHARINDEX(LOWER(CAST(claim_id AS nvarchar(36))), @ended) > 0)))"""
+
+#: The last answer names the runs that may be without anything active to settle them: not those whose targets are being
+#: evaluated, nor those that nobody has begun, of which there may be many.
 _SWEEP = Batch(
     f"""
 DECLARE @cutoff datetime2(7) = DATEADD(millisecond, -@expiry, @now);
@@ -71,9 +128,9 @@ SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations 
     last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=_LOST)}
         WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=" It was never begun.")}
         ELSE last_message END,
-    claim_id = @sweep
+    waiting_cause = NULL, claim_id = @sweep
 WHERE target_type = 'SqlDatabase' AND {_IS_LEFT}
-    AND (lifecycle IN ('InProgress', 'WaitingForRetry') OR (lifecycle = 'Created' AND @with_created = 1));
+    AND {_MAY_END};
 UPDATE jobs_internal.executions
 SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
             WHERE c.job_execution_id = jobs_internal.executions.job_execution_id) THEN 'Canceled' ELSE 'Failed' END,
@@ -81,7 +138,9 @@ SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations 
     last_message = {step_sentence("'Failed'", "step_id")} + N' The process that evaluated its targets has ended.',
     claim_id = @sweep
 WHERE target_type = 'TargetGroup' AND {_IS_LEFT}
-    AND lifecycle IN ('InProgress', 'WaitingForRetry') AND (agent_id IS NOT NULL OR @with_created = 1);
+    AND lifecycle IN ('InProgress', 'WaitingForRetry')
+    AND (agent_id IS NOT NULL OR @with_created = 1 OR EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
+        WHERE c.job_execution_id = jobs_internal.executions.job_execution_id));
 SELECT execution_id, job_execution_id, step_id, target_server_name, target_database_name, lifecycle
 FROM jobs_internal.executions WHERE claim_id = @sweep
 ORDER BY job_execution_id, step_id, target_ordinal;
@@ -92,12 +151,18 @@ LEFT JOIN jobs_internal.executions AS s
 WHERE e.is_active = 1 AND e.step_id IS NULL AND (@run IS NULL OR e.job_execution_id = @run)
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS t
         WHERE t.job_execution_id = e.job_execution_id AND t.target_type = 'SqlDatabase' AND t.is_active = 1)
+    AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS b
+        WHERE b.job_execution_id = e.job_execution_id AND b.target_type = 'TargetGroup' AND b.is_active = 1
+            AND b.lifecycle <> 'WaitingForChildJobExecutions')
+    AND (e.lifecycle <> 'Created' OR EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
+        WHERE c.job_execution_id = e.job_execution_id))
 GROUP BY e.job_execution_id;
 """,
     run="uniqueidentifier",
     sweep="uniqueidentifier",
     expiry="int",
     with_created="bit",
+    ended="nvarchar(max)",
 )
 
 _SETTLE = Batch(
@@ -120,6 +185,7 @@ def settle_leftovers(
     *,
     expiry_seconds: float = DEFAULT_EXPIRY,
     include_created: bool = False,
+    ended_claims: Collection[UUID] | None = None,
 ) -> list[Leftover]:
     """End the rows that lost processes left active, ``Failed`` with an unknown outcome, and settle their parents.
 
@@ -130,6 +196,8 @@ def settle_leftovers(
     :param expiry_seconds: age of a heartbeat from which its process counts as lost.
     :param include_created: also end rows that nobody has begun (``Failed``, never begun); only right when Airflow has
         no task left that could begin them.
+    :param ended_claims: claims of the lost scripts that the servers do not run any more: other rows in progress stay
+        as they are; by default nobody is asked, and all end.
     :return: the rows ended; in a run that was asked to stop they are ``Canceled``.
     """
     sweep_id = uuid4()
@@ -139,6 +207,7 @@ def settle_leftovers(
         sweep=sweep_id,
         expiry=round(expiry_seconds * 1000),
         with_created=include_created,
+        ended=None if ended_claims is None else " ".join(str(each).lower() for each in ended_claims),
     )
     for parent in parents:
         db.run(_SETTLE, job_run=parent.job_execution_id, step_number=parent.step_id, sweep=sweep_id)

@@ -31,6 +31,7 @@ class _StoredStep(NamedTuple):
     retry_attempts: int
     step_timeout_milliseconds: int
     max_parallelism: int | None
+    max_parallelism_per_server: int | None
     output_type: str | None
 
     def equals(self, other: _StoredStep) -> bool:
@@ -69,6 +70,8 @@ VALUES (@job, @name, @live, 0, @description, 0, N'Once', 1, '0001-01-01T00:00:00
     description="nvarchar(512)",
     **_KEY_TYPES,
 )
+#: The procedures of schema jobs lock a job by such a write; what is read after it stays true.
+_LOCK = Batch(f"UPDATE jobs_internal.jobs SET job_version = job_version WHERE {_KEY};", **_KEY_TYPES)
 _UPDATE = Batch(
     "UPDATE jobs_internal.jobs SET job_name = @name, description = @description, job_version = @version"
     " WHERE job_id = @job;",
@@ -100,6 +103,7 @@ VALUES (@job, @version, N'TSql', N'Inline', {", ".join(f"@{column}" for column i
     retry_attempts="int",
     step_timeout_milliseconds="int",
     max_parallelism="int",
+    max_parallelism_per_server="int",
     output_type="nvarchar(50)",
 )
 
@@ -139,6 +143,7 @@ def _stored(runner: Runner, job: Job) -> RegisteredJob | None:
 def _write(session: Session, job: Job) -> RegisteredJob:
     take_lock(session, "definitions")
     groups = {name: write_group(session, group) for name, group in _groups(job).items()}
+    session.run(_LOCK, name=job.name, live=LIVE)
     heads, stored_steps = session.results(_READ, name=job.name, live=LIVE)
     job_id = UUID(str(heads[0].job_id)) if heads else uuid4()
     version = heads[0].job_version if heads else 0
@@ -173,6 +178,7 @@ def _step(step_id: int, step: JobStep, group_id: UUID) -> _StoredStep:
         step.retry.attempts,
         step.step_timeout_seconds * 1000,
         step.max_parallelism,
+        step.max_parallelism_per_server,
         None,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError
+from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.claiming import (
     CLAIM_TYPES,
@@ -22,6 +23,7 @@ from airflow_provider_elasticjobs.job_database.claiming import (
     claim_values,
 )
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.places import BEGUN, MAY_BEGIN, begin_with_place
 from airflow_provider_elasticjobs.job_database.records import (
     Agent,
     AirflowRef,
@@ -65,7 +67,7 @@ BEGIN
         UPDATE jobs_internal.executions
         SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, next_attempt_start_time = NULL,
             current_attempts = 0, current_attempt_start_time = NULL, last_message = @waiting, outcome = NULL,
-            error_number = NULL, lost_attempt = 0, round = @round, {TAKE}
+            error_number = NULL, lost_attempt = 0, round = @round, waiting_cause = NULL, {TAKE}
         WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER};
     END;
     COMMIT TRANSACTION;
@@ -88,7 +90,7 @@ IF {IS_CANCELLED}
 BEGIN
     UPDATE jobs_internal.executions
     SET lifecycle = 'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-        next_attempt_start_time = NULL, outcome = 'cancelled',
+        next_attempt_start_time = NULL, outcome = 'cancelled', waiting_cause = NULL,
         last_message = {target_sentence(Lifecycle.CANCELED)}, {TAKE}
     WHERE execution_id = @execution AND is_active = 1 AND {IS_NOT_SUPERSEDED};
 {SETTLE}
@@ -104,7 +106,8 @@ WHERE execution_id = @execution AND is_active = 0 AND airflow_try_number IS NULL
 SELECT @taken AS taken, e.claim_id, e.is_active, e.lifecycle, e.last_message, e.error_number, e.job_execution_id,
     e.job_id, e.job_version, e.step_id, e.current_attempts, e.lost_attempt, e.target_server_name,
     e.target_database_name, e.target_elastic_pool_name, e.conn_id, e.airflow_try_number,
-    r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name
+    r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name,
+    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal
 FROM jobs_internal.executions AS e
 INNER JOIN jobs_internal.executions AS r ON r.execution_id = e.job_execution_id
 INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
@@ -165,6 +168,9 @@ def _claim(row: Any, execution_id: UUID, claim_id: UUID) -> Claim:
         target=Target(row.target_server_name, row.target_database_name, row.target_elastic_pool_name, row.conn_id),
         attempts=row.current_attempts,
         lost_attempt=bool(row.lost_attempt),
+        max_parallelism=row.max_parallelism,
+        max_parallelism_per_server=row.max_parallelism_per_server,
+        target_ordinal=row.target_ordinal or 0,
     )
 
 
@@ -174,12 +180,7 @@ _BEGIN = Batch(
     f"""
 DECLARE @run uniqueidentifier;
 SELECT @run = job_execution_id FROM jobs_internal.executions WHERE execution_id = @execution;
-UPDATE jobs_internal.executions
-SET lifecycle = 'InProgress', start_time = COALESCE(start_time, @now), next_attempt_start_time = NULL,
-    current_attempts = @attempt, current_attempt_start_time = @now, last_message = @message,
-    outcome = NULL, error_number = NULL, lost_attempt = 0
-WHERE {FENCE} AND NOT {IS_CANCELLED}
-    AND (lifecycle IN ('Created', 'WaitingForRetry') OR (lifecycle = 'InProgress' AND current_attempts < @attempt));
+UPDATE jobs_internal.executions SET {BEGUN} WHERE {MAY_BEGIN};
 SELECT CASE WHEN lifecycle = 'InProgress' AND current_attempts = @attempt AND claim_id = @claim
         THEN 1 ELSE 0 END AS begun,
     CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled
@@ -191,15 +192,24 @@ FROM jobs_internal.executions WHERE execution_id = @execution;
 )
 
 
-def begin_attempt(db: JobDatabase, claim: Claim, attempt: int) -> AttemptStart:
+def begin_attempt(
+    db: JobDatabase, claim: Claim, attempt: int, *, expiry_seconds: float = DEFAULT_EXPIRY
+) -> AttemptStart:
     """Record that an attempt of the script begins now: ``InProgress``.
+
+    Where the step has a cap, the attempt begins only if there is a place for it, which it holds until its row is
+    finished or waits for a retry, or its process is lost. One round trip, with a cap or without.
 
     :param db: the job database.
     :param claim: the claim on the row.
     :param attempt: the attempt, ``claim.attempts + 1`` for the first of this claim.
-    :return: whether it may run; if the run was asked to stop, or the claim was lost, it must not.
+    :param expiry_seconds: age of a heartbeat from which its process counts as lost, and its places as free.
+    :return: whether it may run; if the run was asked to stop, or the claim was lost, it must not, and if it says what
+        it waits for, ask again soon.
     """
     message = _sentence(claim, Lifecycle.IN_PROGRESS)
+    if claim.needs_place:
+        return begin_with_place(db, claim, attempt, message, expiry_seconds=expiry_seconds)
     rows = db.run(_BEGIN, execution=claim.execution_id, claim=claim.claim_id, attempt=attempt, message=message)
     if not rows:
         return AttemptStart(begun=False, cancelled=False)
@@ -263,7 +273,8 @@ SET @run = @job_run;
 SET @step = @step_number;
 UPDATE jobs_internal.executions
 SET lifecycle = '{lifecycle}', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-    next_attempt_start_time = NULL, last_message = @message, outcome = @outcome, error_number = @error_number
+    next_attempt_start_time = NULL, last_message = @message, outcome = @outcome, error_number = @error_number,
+    waiting_cause = NULL
 WHERE {FENCE} AND lifecycle IN ({sources});
 {SETTLE}
 SELECT e.lifecycle, {SETTLED} FROM jobs_internal.executions AS e WHERE e.{FENCE};

@@ -79,6 +79,13 @@ VALUES (@group, @name, @live, @now);
     name="nvarchar(128)",
     live="uniqueidentifier",
 )
+#: The procedures of schema jobs lock a group by such a write, and a group before a job.
+_LOCK = Batch(
+    "UPDATE jobs_internal.target_groups SET create_time = create_time"
+    " WHERE target_group_name = @name AND tombstone_id = @live;",
+    name="nvarchar(128)",
+    live="uniqueidentifier",
+)
 _REMOVE = Batch(
     """
 DELETE FROM jobs_internal.target_group_members
@@ -132,6 +139,7 @@ def write_group(session: Session, group: TargetGroup) -> UUID:
     :param session: a session in a transaction that keeps other writers of definitions out.
     :param group: the group as a DAG defines it.
     """
+    session.run(_LOCK, name=group.name, live=LIVE)
     group_id, stored = _read(session, group)
     if group_id is None:
         group_id = uuid4()

@@ -93,22 +93,27 @@ def job_lifecycle(db: JobDatabase, job_execution_id: UUID) -> Lifecycle | None:
 _LATEST = Batch(
     f"""
 SELECT TOP (@count) {_COLUMNS} FROM jobs.job_executions
-WHERE step_id IS NULL AND (@job_name = N'' OR job_name = @job_name)
+WHERE step_id IS NULL AND (@job_name = N'' OR job_name = @job_name) AND (@only_active = 0 OR is_active = 1)
 ORDER BY create_time DESC;
 """,
     count="int",
     job_name="nvarchar(128)",
+    only_active="bit",
 )
 
 
-def latest_runs(db: JobDatabase, *, job_name: str | None = None, count: int = 20) -> list[ExecutionRow]:
+def latest_runs(
+    db: JobDatabase, *, job_name: str | None = None, only_active: bool = False, count: int = 20
+) -> list[ExecutionRow]:
     """Return the job rows of the newest runs, newest first.
 
     :param db: the job database.
     :param job_name: only runs of this job; all jobs by default.
+    :param only_active: only runs that have not ended.
     :param count: how many at most.
     """
-    return [_row(row) for row in db.run(_LATEST, count=count, job_name=job_name or "")]
+    rows = db.run(_LATEST, count=count, job_name=job_name or "", only_active=only_active)
+    return [_row(row) for row in rows]
 
 
 _TARGETS = Batch(

@@ -61,6 +61,7 @@ _TOUCH = Batch(
             ("executions", "job_id"),
             ("job_cancellations", "requested_by"),
             ("agents", "host_name"),
+            ("place_locks", "flag"),
             ("jobs", "job_version"),
             ("job_versions", "create_time"),
             ("job_steps", "step_name"),

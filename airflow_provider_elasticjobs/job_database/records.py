@@ -17,6 +17,7 @@ __all__ = [
     "AttemptStart",
     "Claim",
     "Leftover",
+    "LostScript",
     "RegisteredJob",
     "RegisteredTarget",
     "Settled",
@@ -122,6 +123,9 @@ class Claim:
     :param lost_attempt: whether an attempt was in flight when an earlier claim was taken over; its outcome is unknown,
         and its script may still run on the server.
     :param attempts: attempts begun so far; the next one is ``attempts + 1``.
+    :param max_parallelism: the step's cap for each elastic pool, in the version of this run.
+    :param max_parallelism_per_server: the step's cap for each server.
+    :param target_ordinal: the target's place in the step's order, from 1.
     :param target: the database, with the connection that its member named, if any.
     """
 
@@ -138,6 +142,15 @@ class Claim:
     target: Target
     attempts: int
     lost_attempt: bool
+    max_parallelism: int | None = None
+    max_parallelism_per_server: int | None = None
+    target_ordinal: int = 0
+
+    @property
+    def needs_place(self) -> bool:
+        """Whether an attempt has to be given a place in its elastic pool, or on its server, before it begins."""
+        in_capped_pool = self.max_parallelism is not None and bool(self.target.elastic_pool_name)
+        return in_capped_pool or self.max_parallelism_per_server is not None
 
 
 @dataclass(frozen=True)
@@ -155,10 +168,12 @@ class AttemptStart:
 
     :param begun: the row says ``InProgress`` with this attempt; if not, the script must not be run.
     :param cancelled: the run was asked to stop.
+    :param waiting_cause: what the attempt has to wait for before it may begin; None if it is not a matter of waiting.
     """
 
     begun: bool
     cancelled: bool
+    waiting_cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,3 +202,25 @@ class Leftover:
     server_name: str | None
     database_name: str | None
     lifecycle: Lifecycle
+
+    @property
+    def label(self) -> str:
+        """``server/database`` of a target, ``step n`` for a step whose targets were being evaluated."""
+        return f"{self.server_name}/{self.database_name}" if self.database_name else f"step {self.step_id}"
+
+
+@dataclass(frozen=True)
+class LostScript:
+    """A script whose process is lost: its row is in progress, and the server may still run it.
+
+    :param claim_id: of the lost process; a row that was taken over since has another.
+    :param target: the database, with the connection of its member or else of its step, if one named any.
+    """
+
+    execution_id: UUID
+    claim_id: UUID
+    job_execution_id: UUID
+    job_id: UUID
+    step_id: int
+    step_name: str
+    target: Target

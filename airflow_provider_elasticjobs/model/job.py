@@ -46,7 +46,9 @@ class JobStep:
     :param command: the T-SQL script, or the path of a ``.sql`` file; a template. ``GO`` separates batches.
     :param retry: when a failed script is run again.
     :param step_timeout: seconds (or timedelta) that one attempt on one database may take; default 43,200 s.
-    :param max_parallelism: most databases of one elastic pool at a time; None for no limit (reference 3.6).
+    :param max_parallelism: most databases of one elastic pool at a time; None for no limit (reference 3.6). Databases
+        outside pools are not limited by it.
+    :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param conn_id: Airflow connection that runs this step's script; default: the job's.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
     :raises DefinitionError: if a value cannot be stored, naming the step.
@@ -58,6 +60,7 @@ class JobStep:
     retry: RetryPolicy = field(default_factory=RetryPolicy, kw_only=True)
     step_timeout: int | float | timedelta = field(default=DEFAULT_STEP_TIMEOUT, kw_only=True)
     max_parallelism: int | None = field(default=None, kw_only=True)
+    max_parallelism_per_server: int | None = field(default=None, kw_only=True)
     conn_id: str | None = field(default=None, kw_only=True)
     idempotent: bool = field(default=True, kw_only=True)
 
@@ -70,8 +73,10 @@ class JobStep:
             raise DefinitionError(f"{owner}: command must be a T-SQL script or the path of a .sql file")
         if len(self.command) > _MAXIMUM_COMMAND:
             raise DefinitionError(f"{owner}: command is longer than {_MAXIMUM_COMMAND} characters")
-        if self.max_parallelism is not None and self.max_parallelism < 1:
-            raise DefinitionError(f"{owner}: max_parallelism must be 1 or more, or None for no limit")
+        for cap in ("max_parallelism", "max_parallelism_per_server"):
+            value = getattr(self, cap)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise DefinitionError(f"{owner}: {cap} must be 1 or more, or None for no limit, not {value!r}")
         object.__setattr__(self, "step_timeout", seconds(self.step_timeout, "step_timeout", owner))
 
     @property
@@ -88,6 +93,7 @@ class JobStep:
             "retry": self.retry.to_json(),
             "step_timeout": self.step_timeout_seconds,
             "max_parallelism": self.max_parallelism,
+            "max_parallelism_per_server": self.max_parallelism_per_server,
             "conn_id": self.conn_id,
             "idempotent": self.idempotent,
         }

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 
-__all__ = ["WAITING_FOR_WORKER", "job_message", "nothing_to_do", "step_message", "target_message"]
+__all__ = [
+    "WAITING_FOR_WORKER",
+    "job_message",
+    "nothing_to_do",
+    "step_message",
+    "target_message",
+    "waiting_for_pool",
+    "waiting_for_server",
+]
 
 _L = Lifecycle
 
@@ -67,3 +75,17 @@ def job_message(lifecycle: Lifecycle) -> str:
 def nothing_to_do(step_id: int, target_group_name: str) -> str:
     """Return the sentence of a step whose target group holds no database at the moment, and of its job."""
     return f"Step {step_id} succeeded: target group '{target_group_name}' holds no databases, there was nothing to do."
+
+
+def waiting_for_pool(max_parallelism: int, elastic_pool_name: str, server_name: str) -> str:
+    """Return the sentence of a target that waits until its elastic pool has a place for it."""
+    return f"Waiting for {_places(max_parallelism)} of elastic pool '{elastic_pool_name}' on server '{server_name}'."
+
+
+def waiting_for_server(max_parallelism_per_server: int, server_name: str) -> str:
+    """Return the sentence of a target that waits until its server has a place for it."""
+    return f"Waiting for {_places(max_parallelism_per_server)} of server '{server_name}'."
+
+
+def _places(number: int) -> str:
+    return "the only place" if number == 1 else f"one of {number} places"

@@ -51,7 +51,9 @@ class ElasticJobOperator(BaseOperator):
     :param job_database_conn_id: Airflow connection of the job database.
     :param retry: when a failed attempt is made again: a :class:`RetryPolicy` or its JSON; default: Elastic Jobs' own.
     :param step_timeout: seconds (or timedelta) that one attempt may take; default 43,200.
-    :param max_parallelism: most databases of one elastic pool at a time; None for no limit.
+    :param max_parallelism: most databases of one elastic pool at a time; None for no limit. The resolver writes it into
+        the step's definition, where the run reads it.
+    :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``.
@@ -72,6 +74,7 @@ class ElasticJobOperator(BaseOperator):
         retry: RetryPolicy | Mapping[str, Any] | None = None,
         step_timeout: float | timedelta = DEFAULT_STEP_TIMEOUT,
         max_parallelism: int | None = None,
+        max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
@@ -85,6 +88,7 @@ class ElasticJobOperator(BaseOperator):
         self.retry = retry
         self.step_timeout = step_timeout
         self.max_parallelism = max_parallelism
+        self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None

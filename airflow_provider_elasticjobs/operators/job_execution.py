@@ -11,13 +11,14 @@ from uuid import UUID
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_elasticjobs.job_database.agents import settle_leftovers
+from airflow_provider_elasticjobs.execution.reconcile import reconcile
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.history import ExecutionRow, executions, job_lifecycle
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.operators.airflow_context import execution_of_run
-from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_JOB_DATABASE
+from airflow_provider_elasticjobs.operators.target_connectors import connectors
+from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _PATIENCE_SECONDS = 60.0
 #: Seconds of silence from which a process counts as lost once Airflow has no task left that could take over from it.
 _SILENCE_SECONDS = 30.0
 _POLL_SECONDS = 1.0
+#: Seconds to wait for a server that is asked whether it still runs a lost process's script.
+_LOGIN_SECONDS = 5
 #: Targets whose message a summary repeats.
 _MOST_MESSAGES = 20
 
@@ -82,19 +85,22 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
     """Sees to it that a job's run ends in the job database, whatever became of its tasks; a teardown.
 
     If somebody marked the DAG run, the whole run of the job is asked to stop, and this task waits until the scripts
-    have ended. Rows that no living process holds are ended in its place. After a run that went through, there is
-    nothing to do.
+    have ended. Rows that no living process holds are ended in its place, unless the server still runs their script
+    after a minute: those are left to whatever reconciles next. After a run that went through, there is nothing to do.
 
     :param job_group_id: id of the task group that is the job in this DAG.
     :param finish_task_id: id of the job's finishing task; it is skipped when somebody marks the DAG run.
+    :param elasticjobs_conn_id: Airflow connection that asks servers, for steps and members that name none.
     :param job_database_conn_id: Airflow connection of the job database.
     """
 
+    template_fields: Sequence[str] = ("elasticjobs_conn_id", "job_database_conn_id")
     ui_color = "#eeeeee"
 
-    def __init__(self, *, finish_task_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, finish_task_id: str, elasticjobs_conn_id: str = DEFAULT_CONNECTION, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.finish_task_id = finish_task_id
+        self.elasticjobs_conn_id = elasticjobs_conn_id
 
     def execute(self, context: Context) -> None:
         """Wait for, stop and settle what is left.
@@ -129,8 +135,15 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
         """Wait until the run has ended, and end the rows of lost processes meanwhile."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
-            for row in settle_leftovers(database, execution, expiry_seconds=_SILENCE_SECONDS, include_created=True):
-                self.log.warning("%s/%s was left behind: %s", row.server_name, row.database_name, row.lifecycle)
+            found = reconcile(
+                database,
+                connectors(self.elasticjobs_conn_id, login_timeout=_LOGIN_SECONDS),
+                job_execution_id=execution,
+                expiry_seconds=_SILENCE_SECONDS,
+                include_created=True,
+            )
+            for line in found.lines()[:_MOST_MESSAGES]:
+                self.log.warning("%s", line)
             lifecycle = job_lifecycle(database, execution)
             if lifecycle is None or not lifecycle.is_active or time.monotonic() > deadline:
                 return lifecycle

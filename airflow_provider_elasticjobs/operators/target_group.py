@@ -9,7 +9,9 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
+from airflow_provider_elasticjobs.execution.reconcile import reconcile
 from airflow_provider_elasticjobs.execution.step import begin_step
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.job import Job, JobStep
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
@@ -17,6 +19,7 @@ from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, 
 from airflow_provider_elasticjobs.operators.command_source import with_command_sources
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.operators.resolving import resolver
+from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["ResolveTargetGroupOperator"]
 
 #: Arguments of the mapped operator that belong to a step's definition, too.
-_STEP_ARGUMENTS = ("step_timeout", "max_parallelism", "idempotent")
+_STEP_ARGUMENTS = ("step_timeout", "max_parallelism", "max_parallelism_per_server", "idempotent")
+
+#: A run's start asks about so many lost scripts of earlier runs at most, all at once, and waits so long for each.
+_RECONCILE_MOST = 16
+_RECONCILE_LOGIN_SECONDS = 5
 
 
 class ResolveTargetGroupOperator(BaseOperator):
@@ -82,8 +89,11 @@ class ResolveTargetGroupOperator(BaseOperator):
         :raises DefinitionError: if the job cannot be read from the DAG, or the group holds too many databases.
         :raises ElasticJobsError: if the run was asked to stop, or the job database cannot be used.
         """
+        job_database = open_job_database(connection_settings(self.job_database_conn_id))
+        if self.step_id == 1:
+            self._settle_lost(job_database)
         registered = begin_step(
-            open_job_database(connection_settings(self.job_database_conn_id)),
+            job_database,
             with_command_sources(self._job(), self),
             self.step_id,
             job_execution_id=execution_of_run(context, self.job_group_id or self.task_id),
@@ -93,13 +103,35 @@ class ResolveTargetGroupOperator(BaseOperator):
         )
         return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in registered]
 
+    def group(self) -> TargetGroup:
+        """Return the group that this task resolves.
+
+        :raises DefinitionError: if it cannot be read from its JSON.
+        """
+        if self.job is not None:
+            return self._job().step(self.step_id).target_group
+        group = self.target_group
+        return group if isinstance(group, TargetGroup) else TargetGroup.from_json(group or {})
+
+    def _settle_lost(self, job_database: JobDatabase) -> None:
+        """Settle a few rows that killed processes left behind in any run; this one begins whatever comes of it."""
+        try:
+            found = reconcile(
+                job_database,
+                connectors(self.elasticjobs_conn_id, login_timeout=_RECONCILE_LOGIN_SECONDS),
+                most=_RECONCILE_MOST,
+                max_workers=_RECONCILE_MOST,
+            )
+        except Exception:
+            self.log.warning("Rows of lost processes could not be looked at", exc_info=True)
+            return
+        for line in found.lines():
+            self.log.info("Of an earlier run: %s", line)
+
     def _job(self) -> Job:
         if self.job is not None:
             return self.job if isinstance(self.job, Job) else Job.from_json(self.job)
-        group = self.target_group
-        if not isinstance(group, TargetGroup):
-            group = TargetGroup.from_json(group or {})
-        return Job(self.job_name or f"{self.dag_id}.{self.task_id}", [self._step(group)])
+        return Job(self.job_name or f"{self.dag_id}.{self.task_id}", [self._step(self.group())])
 
     def _step(self, group: TargetGroup) -> JobStep:
         """Read the only step from the arguments of the mapped operator after this task."""

@@ -112,6 +112,7 @@ class ElasticJob(TaskGroup):
             task_id="settle",
             job_group_id=str(self.group_id),
             finish_task_id=finish.task_id,
+            elasticjobs_conn_id=self.elasticjobs_conn_id,
             job_database_conn_id=self.job_database_conn_id,
         )
         before >> finish
@@ -141,6 +142,7 @@ class ElasticJob(TaskGroup):
             retry=step.retry.to_json(),
             step_timeout=step.step_timeout_seconds,
             max_parallelism=step.max_parallelism,
+            max_parallelism_per_server=step.max_parallelism_per_server,
             idempotent=step.idempotent,
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.
             retries=0,

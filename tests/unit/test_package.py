@@ -30,12 +30,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("hooks",),
     ("triggers",),
     ("operators",),
+    ("sensors",),
     ("task_groups",),
     ("cli",),
     ("listeners",),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-KNOWS_AIRFLOW = frozenset({"hooks", "triggers", "operators", "task_groups", "cli", "listeners"})
+KNOWS_AIRFLOW = frozenset({"hooks", "triggers", "operators", "sensors", "task_groups", "cli", "listeners"})
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
 
 
@@ -137,7 +138,7 @@ class TestProviderInfo:
 
     def test_every_module_and_function_that_it_names_is_there(self) -> None:
         info = get_provider_info()
-        entries = [entry for kind in ("operators", "hooks", "triggers") for entry in info[kind]]
+        entries = [entry for kind in ("operators", "sensors", "hooks", "triggers") for entry in info[kind]]
         named = [module for entry in entries for module in entry["python-modules"]]
         named += [function.rpartition(".")[0] for function in info["cli"]]
         named += [entry["hook-class-name"].rpartition(".")[0] for entry in info["connection-types"]]

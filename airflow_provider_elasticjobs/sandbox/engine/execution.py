@@ -67,7 +67,7 @@ class Execution:
         session = self._session
         frame = session.frame
         types = tuple(frame.variables[name].type if name in frame.variables else None for name in fragment.variables)
-        who = "" if session.security.is_admin else session.login
+        who = "" if session.security.is_admin else f"{session.login}/{session.security.is_chained}"
         key = (kind, fragment.text, types, session.catalog.version(), who, *extra)
         found = session.database_file.compiled.get(key)
         if found is not None:

@@ -69,12 +69,17 @@ class Security:
             return table is not None and self._allowed(permission.upper(), table)
         return self._granted(permission.upper(), "DATABASE", 0) == "GRANT"
 
+    @property
+    def is_chained(self) -> bool:
+        """Whether a procedure's own statement runs: it reaches all objects, which have one owner here (dbo)."""
+        return bool(self._session.frame.procedure)
+
     def require(self, permission: str, table: TableInfo) -> None:
         """Check a right on a table.
 
         :raises SqlError: 229
         """
-        if self.is_admin or table.kind in ("S", "T") or self._allowed(permission, table):
+        if self.is_admin or self.is_chained or table.kind in ("S", "T") or self._allowed(permission, table):
             return
         raise sql_error(229, permission, table.name, self._session.database, table.schema)
 
@@ -94,7 +99,7 @@ class Security:
 
         :raises SqlError: 229
         """
-        if self.is_admin or self.is_role_member("db_owner"):
+        if self.is_admin or self.is_chained or self.is_role_member("db_owner"):
             return
         states = [
             self._granted("EXECUTE", kind, number)

@@ -56,6 +56,7 @@ scenario("skipped", 1, AWAITED)
 scenario("killed", 2, LONG, deferrable=False)
 scenario("restarted", 2, AGAIN)
 scenario("crashed", 1, AGAIN)
+scenario("stopped", 2, LONG)
 scenario("nopool", 1, PRINTS, tier="JA800")
 
 with dag("empty"):

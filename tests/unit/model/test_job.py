@@ -72,6 +72,9 @@ def test_a_job_survives_json() -> None:
         ({"step_timeout": True}, "step_timeout must be 1 to"),
         ({"step_timeout": timedelta(days=30)}, "step_timeout must be 1 to"),
         ({"max_parallelism": 0}, "max_parallelism must be 1"),
+        ({"max_parallelism": 1.5}, "max_parallelism must be 1"),
+        ({"max_parallelism_per_server": 0}, "max_parallelism_per_server must be 1"),
+        ({"max_parallelism_per_server": True}, "max_parallelism_per_server must be 1"),
     ],
 )
 def test_step_ranges(arguments: dict[str, Any], told: str) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_elasticjobs.execution.reconcile import Reconciliation
 from airflow_provider_elasticjobs.job_database.history import ExecutionRow
 from airflow_provider_elasticjobs.job_database.records import Leftover
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
@@ -84,16 +85,16 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def cancel(_: object, execution: UUID, *, requested_by: str) -> None:
         state["cancelled"].append((execution, requested_by))
 
-    def settle(_: object, execution: UUID, **options: Any) -> list[Leftover]:
-        state["settled"].append((execution, options))
-        return state["leftovers"]
+    def settle(_: object, connector_of: object, *, job_execution_id: UUID, **options: Any) -> Reconciliation:
+        state["settled"].append((job_execution_id, options))
+        return Reconciliation(state["leftovers"])
 
     monkeypatch.setattr(job_execution, "connection_settings", lambda _: None)
     monkeypatch.setattr(job_execution, "open_job_database", lambda _: "database")
     monkeypatch.setattr(job_execution, "executions", lambda *_: state["rows"])
     monkeypatch.setattr(job_execution, "job_lifecycle", lifecycle)
     monkeypatch.setattr(job_execution, "cancel_execution", cancel)
-    monkeypatch.setattr(job_execution, "settle_leftovers", settle)
+    monkeypatch.setattr(job_execution, "reconcile", settle)
     monkeypatch.setattr(job_execution, "_POLL_SECONDS", 0)
     return state
 

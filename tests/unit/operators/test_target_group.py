@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -8,7 +9,15 @@ import pytest
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
+from airflow_provider_elasticjobs import (
+    ElasticJobExecutionSensor,
+    PurgeJobHistoryOperator,
+    ReconcileExecutionsOperator,
+    StartElasticJobOperator,
+    StopElasticJobOperator,
+)
 from airflow_provider_elasticjobs.exceptions import DefinitionError, TargetGroupError
+from airflow_provider_elasticjobs.execution.reconcile import Reconciliation
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from airflow_provider_elasticjobs.model.job import Job, JobStep
@@ -33,6 +42,15 @@ class Begun:
         self.step_id: int
         self.named: dict[str, Any]
         self.error: Exception | None = None
+        self.reconciled: list[tuple[object, Any, dict[str, Any]]] = []
+        self.reconciling: Exception | Reconciliation = Reconciliation()
+
+    def reconcile(self, database: object, connectors: object, **options: Any) -> Reconciliation:
+        """Stand for ``reconcile``."""
+        self.reconciled.append((database, connectors, options))
+        if isinstance(self.reconciling, Exception):
+            raise self.reconciling
+        return self.reconciling
 
     def __call__(self, _database: object, job: Job, step_id: int, **named: Any) -> list[RegisteredTarget]:
         self.job, self.step_id, self.named = job, step_id, named
@@ -48,6 +66,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
     monkeypatch.setattr(target_group, "connection_settings", lambda conn_id: f"settings of {conn_id}")
     monkeypatch.setattr(target_group, "open_job_database", lambda settings: f"database by {settings}")
     monkeypatch.setattr(target_group, "resolver", lambda conn_id: f"resolver by {conn_id}")
+    monkeypatch.setattr(target_group, "connectors", lambda conn_id, **options: (conn_id, options))
+    monkeypatch.setattr(target_group, "reconcile", made.reconcile)
     return made
 
 
@@ -93,7 +113,8 @@ class TestJob:
         assert begun.job == JOB
 
     def test_alone_it_is_a_job_of_one_step_with_the_mapped_tasks_arguments(self, begun: Begun) -> None:
-        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, max_parallelism=3, idempotent=False)
+        caps = {"max_parallelism": 3, "max_parallelism_per_server": 4}
+        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, idempotent=False, **caps)
         before(mapped).execute(context())
         assert begun.job.name == "a_dag.resolve"
         assert begun.named["job_execution_id"] == job_execution_id("a_dag", "a_run", "resolve")
@@ -105,6 +126,7 @@ class TestJob:
                 retry=RetryPolicy(attempts=2),
                 step_timeout=9,
                 max_parallelism=3,
+                max_parallelism_per_server=4,
                 conn_id="elasticjobs_default",
                 idempotent=False,
             ),
@@ -133,6 +155,50 @@ class TestConnections:
         assert begun.named["resolve"] == "resolver by scripts"
         before(run(), elasticjobs_conn_id="scripts", refresh_conn_id="lists").execute(context())
         assert begun.named["resolve"] == "resolver by lists"
+
+
+class TestLostRows:
+    """The start of a run settles what earlier runs' lost processes left."""
+
+    def test_the_first_step_looks_at_a_few_of_all_runs_and_does_not_wait_long(self, begun: Begun) -> None:
+        before(run(), elasticjobs_conn_id="scripts").execute(context())
+        ((database, (conn_id, waits), options),) = begun.reconciled
+        assert database == "database by settings of elasticjobs_job_database"
+        assert conn_id == "scripts"
+        assert waits["login_timeout"] <= 10
+        assert options["most"] <= options["max_workers"] <= 32
+        assert "job_execution_id" not in options
+
+    def test_later_steps_do_not(self, begun: Begun) -> None:
+        before(target_group=None, job=JOB, step_id=2).execute(context())
+        assert begun.reconciled == []
+
+    def test_whatever_goes_wrong_there_the_run_begins(self, begun: Begun) -> None:
+        begun.reconciling = RuntimeError("the job database is in a bad mood")
+        assert len(before(run()).execute(context())) == 2
+
+
+def test_its_group_can_be_asked_for_without_running_it() -> None:
+    assert before(run(), target_group=GROUP.to_json()).group() == GROUP
+    assert before(target_group=None, job=JOB.to_json(), step_id=2).group() == GROUP
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        StartElasticJobOperator(task_id="t", job_name="j"),
+        StopElasticJobOperator(task_id="t", job_execution_id="{{ x }}"),
+        PurgeJobHistoryOperator(task_id="t", older_than=timedelta(days=3)),
+        ReconcileExecutionsOperator(task_id="t"),
+        ElasticJobExecutionSensor(task_id="t", job_execution_id="{{ x }}", failing=()),
+    ],
+    ids=lambda operator: type(operator).__name__,
+)
+def test_the_operators_beside_it_survive_serialisation_too(operator: Any) -> None:
+    dag = DAG("beside", schedule=None)
+    dag.add_task(operator)
+    again = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("t")
+    assert again.task_type == type(operator).__name__
 
 
 def test_it_survives_serialisation() -> None:

@@ -46,6 +46,9 @@ class TestStructure:
         assert settle.upstream_task_ids == {"Job1.step1.run", "Job1.step_2.run", "Job1.finish"}
         assert settle.is_teardown
 
+    def test_settling_asks_servers_with_the_jobs_connection(self) -> None:
+        assert dag_of(elasticjobs_conn_id="scripts").get_task("Job1.settle").elasticjobs_conn_id == "scripts"
+
     def test_a_dag_run_that_was_marked_fails_by_the_teardown(self) -> None:
         assert dag_of().get_task("Job1.settle").on_failure_fail_dagrun
 
@@ -104,6 +107,11 @@ class TestArguments:
         assert arguments["command"] == "x.sql"
         assert arguments["retry"]["attempts"] == 1
         assert (arguments["step_timeout"], arguments["idempotent"], arguments["deferrable"]) == (7, False, False)
+
+    def test_a_step_brings_its_caps(self) -> None:
+        step = JobStep("step1", GROUP, "x.sql", max_parallelism=2, max_parallelism_per_server=5)
+        arguments = self.mapped(steps=[step]).partial_kwargs
+        assert (arguments["max_parallelism"], arguments["max_parallelism_per_server"]) == (2, 5)
 
     def test_retries_meant_for_other_tasks_do_not_multiply_those_of_a_step(self) -> None:
         with DAG("a_dag", schedule=None, default_args={"retries": 3}) as dag:

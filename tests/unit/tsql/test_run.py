@@ -124,7 +124,7 @@ def test_attentions_are_repeated_until_one_is_heard(server: FakeServer) -> None:
         assert run.cancel()
     thread.join(10)
     assert outcome == ["cancelled"]
-    assert server.attentions == 3
+    assert server.attentions >= 3
     assert server.closed_cursors == 1
 
 

@@ -14,7 +14,7 @@ from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.step import begin_step
-from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
+from airflow_provider_elasticjobs.execution.target import Connector, TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.job import Job, JobStep
@@ -29,7 +29,11 @@ QUICK = RetryPolicy(attempts=2, initial_interval=0.05, maximum_interval=0.1)
 
 @dataclass
 class Run:
-    """A run of a job with one step on some databases of one server."""
+    """A run of a job with one step on some databases of one server.
+
+    :param pools: the elastic pool of each database that is in one.
+    :param step: what the step's definition says beside its script.
+    """
 
     server: LiveServer
     job_database: JobDatabase
@@ -37,17 +41,19 @@ class Run:
     command: str
     job_name: str = field(default_factory=lambda: f"job {uuid4()}")
     job_execution_id: UUID = field(default_factory=uuid4)
+    pools: dict[str, str] = field(default_factory=dict)
+    step: dict[str, Any] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     agent: JobAgent = field(init=False)
     orders: dict[str, TargetOrder] = field(init=False)
 
     def __post_init__(self) -> None:
         self.agent = JobAgent(self.job_database)
-        targets = [Target(self.server.name, database) for database in self.databases]
+        targets = [Target(self.server.name, database, self.pools.get(database)) for database in self.databases]
         group = TargetGroup("group " + self.job_name, [SqlDatabase(t.server_name, t.database_name) for t in targets])
         registered = begin_step(
             self.job_database,
-            Job(self.job_name, [JobStep("step1", group, self.command)]),
+            Job(self.job_name, [JobStep("step1", group, self.command, **self.step)]),
             1,
             job_execution_id=self.job_execution_id,
             airflow=AirflowRef("dag", "run", "resolve"),
@@ -63,7 +69,12 @@ class Run:
         self.log.append(text)
 
     def execution(
-        self, database: str | None = None, *, agent: JobAgent | None = None, **changes: Any
+        self,
+        database: str | None = None,
+        *,
+        agent: JobAgent | None = None,
+        connect: Connector | None = None,
+        **changes: Any,
     ) -> TargetExecution:
         """Return the execution of one database, as one process would make it."""
         order = replace(self.orders[database or self.databases[0]], **changes)
@@ -71,7 +82,7 @@ class Run:
             order,
             AirflowRef("dag", "run", "run", self.databases.index(order.target.database_name)),
             agent=agent or self.agent,
-            connect=connector(self.server.settings),
+            connect=connect or connector(self.server.settings),
             log=self._say,
         )
 

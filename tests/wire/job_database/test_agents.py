@@ -100,6 +100,16 @@ def test_a_lost_resolver_ends_its_step(db: JobDatabase, has_agent: bool) -> None
     assert run.lifecycles() == ("Failed", "Failed")
 
 
+def test_a_resolver_that_never_came_back_does_not_keep_a_stopped_run_alive(db: JobDatabase) -> None:
+    run = Run(db)
+    run.start()
+    cancel_execution(db, run.id)
+    assert settle_leftovers(db, run.id) == []
+    db.run(_AGE, run=run.id, agent=new_agent().agent_id)
+    assert len(settle_leftovers(db, run.id)) == 1
+    assert run.lifecycles() == ("Canceled", "Canceled")
+
+
 def test_parents_are_settled_for_a_process_that_died_before_it_could(db: JobDatabase) -> None:
     run = Run(db)
     targets = run.begin(2)

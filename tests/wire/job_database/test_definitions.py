@@ -78,6 +78,7 @@ class TestVersions:
             {"retry": RetryPolicy(backoff_multiplier=1.1)},
             {"step_timeout": 60},
             {"max_parallelism": 2},
+            {"max_parallelism_per_server": 2},
             {"conn_id": "other"},
             {"target_group": TargetGroup("another group", [SqlServer(SERVER)])},
         ],

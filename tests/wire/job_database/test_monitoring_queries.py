@@ -54,7 +54,9 @@ Fleet = tuple[Run, Run, Run]
 def test_01_all_jobs_and_enabled_jobs(client: pyodbc.Connection, fleet: Fleet) -> None:
     names = {row.job_name for row in _rows(client, "SELECT * FROM jobs.jobs")}
     assert {run.job.name for run in fleet} <= names
-    assert _rows(client, "SELECT * FROM jobs.jobs WHERE enabled = 1") == []
+    # jobs of DAGs have no schedule of their own
+    enabled = {row.job_name for row in _rows(client, "SELECT * FROM jobs.jobs WHERE enabled = 1")}
+    assert enabled.isdisjoint({run.job.name for run in fleet})
 
 
 def test_02_steps_of_current_versions(client: pyodbc.Connection, fleet: Fleet) -> None:

@@ -1,0 +1,137 @@
+"""Removing finished runs, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from airflow_provider_elasticjobs.exceptions import DefinitionError
+from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.history import executions
+from airflow_provider_elasticjobs.job_database.purge import Purged, purge_history
+from airflow_provider_elasticjobs.model.job import Job
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from tests.wire.job_database.runs import Run, new_job
+
+_AGE = Batch(
+    """
+UPDATE jobs_internal.executions
+SET create_time = DATEADD(day, -@days, create_time), start_time = DATEADD(day, -@days, start_time),
+    end_time = DATEADD(day, -@days, end_time)
+WHERE job_execution_id = @run;
+""",
+    run="uniqueidentifier",
+    days="int",
+)
+_DELETE_JOB = Batch(
+    "UPDATE jobs_internal.jobs SET delete_requested_time = @now, tombstone_id = job_id WHERE job_name = @name;",
+    name="nvarchar(128)",
+)
+_COUNTS = Batch(
+    """
+SELECT (SELECT COUNT(*) FROM jobs_internal.executions WHERE job_execution_id = @run) AS executions,
+    (SELECT COUNT(*) FROM jobs_internal.job_cancellations WHERE job_execution_id = @run) AS requests;
+""",
+    run="uniqueidentifier",
+)
+
+
+def finished(db: JobDatabase, job: Job, *, days: int, targets: int = 2, **options: Any) -> Run:
+    """Return a run that ended so many days ago."""
+    run = Run(db, job)
+    for target in run.begin(targets):
+        run.run_target(target, **options)
+    db.run(_AGE, run=run.id, days=days)
+    return run
+
+
+def left(db: JobDatabase, *runs: Run) -> list[int]:
+    return [len(executions(db, run.id)) for run in runs]
+
+
+def days_ago(days: int) -> datetime:
+    return datetime.now(timezone.utc) - timedelta(days=days)
+
+
+def test_runs_that_ended_before_a_moment_go_with_all_their_rows(db: JobDatabase) -> None:
+    job = new_job()
+    old, older = finished(db, job, days=50), finished(db, job, days=60, lifecycle=Lifecycle.FAILED)
+    young, newest = finished(db, job, days=40), finished(db, job, days=1)
+    assert purge_history(db, oldest=days_ago(45), job_name=job.name) == Purged(2, 8)
+    assert left(db, older, old, young, newest) == [0, 0, 4, 4]
+    assert purge_history(db, oldest=days_ago(45), job_name=job.name) == Purged(0, 0)
+
+
+def test_without_a_moment_all_that_ended_goes_but_the_newest_run_stays(db: JobDatabase) -> None:
+    job = new_job()
+    runs = [finished(db, job, days=days) for days in (3, 2, 1)]
+    assert purge_history(db, job_name=job.name).runs == 2
+    assert left(db, *runs) == [0, 0, 4]
+
+
+def test_the_newest_run_of_a_deleted_job_goes_too(db: JobDatabase) -> None:
+    job = new_job()
+    run = finished(db, job, days=1)
+    assert purge_history(db, job_id=run.registered.job_id).runs == 0
+    db.run(_DELETE_JOB, name=job.name)
+    assert purge_history(db, job_name=job.name) == Purged(0, 0), "its name is no job's any more"
+    assert purge_history(db, job_id=run.registered.job_id) == Purged(1, 4)
+
+
+def test_active_runs_stay_however_old(db: JobDatabase) -> None:
+    job = new_job()
+    active = Run(db, job)
+    active.begin(2)
+    db.run(_AGE, run=active.id, days=100)
+    newest = finished(db, job, days=0)
+    assert purge_history(db, job_name=job.name) == Purged(0, 0)
+    assert left(db, active, newest) == [4, 4]
+    cancel_execution(db, active.id)
+
+
+def test_a_run_that_was_stopped_takes_its_request_with_it(db: JobDatabase) -> None:
+    job = new_job()
+    stopped = Run(db, job)
+    stopped.begin(2)
+    cancel_execution(db, stopped.id)
+    finished(db, job, days=0)
+    assert (db.run(_COUNTS, run=stopped.id)[0].requests, purge_history(db, job_name=job.name).runs) == (1, 1)
+    assert tuple(db.run(_COUNTS, run=stopped.id)[0]) == (0, 0)
+
+
+def test_other_jobs_are_not_touched_and_a_name_that_nobody_has_removes_nothing(db: JobDatabase) -> None:
+    one, other = new_job(), new_job()
+    runs = [finished(db, job, days=days) for job in (one, other) for days in (2, 1)]
+    purge_history(db, job_name=one.name)
+    assert left(db, *runs) == [0, 4, 4, 4]
+    assert purge_history(db, job_name=f"nobody {uuid4()}") == Purged(0, 0)
+
+
+def test_all_jobs_are_purged_when_none_is_named(db: JobDatabase) -> None:
+    one, other = new_job(), new_job()
+    runs = [finished(db, job, days=days) for job in (one, other) for days in (500, 1)]
+    assert purge_history(db, oldest=days_ago(400)).runs >= 2
+    assert left(db, *runs) == [0, 4, 0, 4]
+
+
+def test_a_large_run_goes_in_batches_children_first(db: JobDatabase) -> None:
+    job = new_job()
+    large = finished(db, job, days=2, targets=7)
+    finished(db, job, days=1)
+    seen: list[int] = []
+
+    def look(_: float) -> None:
+        seen.extend(left(db, large))
+
+    assert purge_history(db, job_name=job.name, rows_at_once=3, pause=look) == Purged(1, 9)
+    assert seen == [6, 3, 0]
+
+
+def test_name_and_id_are_two_ways_to_say_one_thing(db: JobDatabase) -> None:
+    with pytest.raises(DefinitionError, match="not both"):
+        purge_history(db, job_name="a", job_id=uuid4())
