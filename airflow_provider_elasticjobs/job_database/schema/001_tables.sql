@@ -1,7 +1,7 @@
 -- Tables of the job database. Every time is UTC. Empty text stands for "none" where a column is part of a unique key,
 -- because engines differ on whether two NULLs are equal there. A zero tombstone_id marks what is live, so that the
--- name of something deleted can be used again. There are no foreign keys: Babelfish refuses rows whose parent the same
--- transaction made in an earlier batch.
+-- name of something deleted can be used again. There are no foreign keys: every writer makes the parent first, and
+-- nothing but a purge deletes rows, children first.
 CREATE SCHEMA jobs;
 GO
 CREATE SCHEMA jobs_internal;
