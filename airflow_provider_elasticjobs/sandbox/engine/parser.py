@@ -70,6 +70,7 @@ class _Parser:
         self._depth = 0
 
     def statements(self) -> list[Statement]:
+        """Return the statements of a batch, up to its end or a closing word."""
         found: list[Statement] = []
         while True:
             while self._cursor.accept(";"):
@@ -79,6 +80,7 @@ class _Parser:
             found.append(self.statement())
 
     def statement(self) -> Statement:
+        """Return the next statement."""
         self._depth += 1
         if self._depth > _DEPTH_LIMIT:
             raise unsupported(f"more than {_DEPTH_LIMIT} nested statements")
@@ -98,6 +100,7 @@ class _Parser:
         raise cursor.unexpected()
 
     def begin(self, line: int) -> Statement:
+        """Return what ``BEGIN`` begins: a block, ``TRY`` with its ``CATCH``, or a transaction."""
         cursor = self._cursor
         if cursor.ahead().key in ("TRAN", "TRANSACTION"):
             return self.transaction(line)
@@ -124,6 +127,7 @@ class _Parser:
         return TryCatch(attempt, handler, line=line)
 
     def transaction(self, line: int) -> Statement:
+        """Return a ``COMMIT``, ``ROLLBACK`` or ``SAVE``."""
         cursor = self._cursor
         action = cursor.advance().key
         if not cursor.accept_any("TRAN", "TRANSACTION", "WORK") and action == "SAVE":
@@ -139,6 +143,7 @@ class _Parser:
         return self._cursor.token.key not in _PARSERS and self._cursor.token.key not in ("END", "ELSE", "WITH")
 
     def conditional(self, line: int) -> Statement:
+        """Return an ``IF`` with its branches."""
         cursor = self._cursor
         cursor.expect("IF")
         condition = cursor.condition()
@@ -150,6 +155,7 @@ class _Parser:
         return If(condition, then, otherwise, line=line)
 
     def loop(self, line: int) -> Statement:
+        """Return a ``WHILE`` with its body."""
         self._cursor.expect("WHILE")
         condition = self._cursor.condition()
         self._loops += 1
@@ -170,6 +176,7 @@ class _Parser:
         return Return(None if ends else cursor.expression(), line=line)
 
     def declare(self, line: int) -> Statement:
+        """Return a ``DECLARE`` of variables, a table variable or a cursor."""
         cursor = self._cursor
         cursor.expect("DECLARE")
         if cursor.token.kind != "variable":
@@ -194,6 +201,7 @@ class _Parser:
         return Declaration(name, sql_type, cursor.expression(",") if cursor.accept("=") else None)
 
     def set(self, line: int) -> Statement:
+        """Return a ``SET`` of a variable or of an option."""
         cursor = self._cursor
         cursor.expect("SET")
         if cursor.token.kind != "variable":
@@ -227,6 +235,7 @@ class _Parser:
         return Print(self._cursor.expression(), line=line)
 
     def raiserror(self, line: int) -> Statement:
+        """Return a ``RAISERROR``."""
         cursor = self._cursor
         cursor.expect("RAISERROR")
         cursor.expect("(")
@@ -248,6 +257,7 @@ class _Parser:
         return found
 
     def throw(self, line: int) -> Statement:
+        """Return a ``THROW``."""
         cursor = self._cursor
         cursor.expect("THROW")
         if cursor.token.kind not in ("number", "variable"):
@@ -258,6 +268,7 @@ class _Parser:
         return Throw(tuple(arguments), line=line)
 
     def wait_for(self, line: int) -> Statement:
+        """Return a ``WAITFOR``."""
         cursor = self._cursor
         cursor.expect("WAITFOR")
         kind = cursor.accept_any("DELAY", "TIME")
@@ -266,6 +277,7 @@ class _Parser:
         return WaitFor(kind, cursor.expression(), line=line)
 
     def create(self, line: int) -> Statement:
+        """Return what ``CREATE`` creates."""
         verb = "ALTER" if self._cursor.at("ALTER") else "CREATE"
         offset = 3 if self._cursor.at("CREATE", "OR", "ALTER") else 1
         if self._cursor.ahead(offset).key in ("PROCEDURE", "PROC"):
