@@ -89,6 +89,7 @@ class TargetExecution:
         self._stop: StopReason | None = None
         self._woken = False
         self._script: ScriptRun | None = None
+        self._lost = False
 
     def run(self) -> TargetResult:
         """Claim the row and run the script until it succeeds, is stopped, or has no attempts left; blocks.
@@ -104,6 +105,7 @@ class TargetExecution:
         if isinstance(claim, AlreadyFinished):
             self._log(logging.INFO, f"Nothing to do, the row had ended: {claim.lifecycle}, {claim.message}")
             return TargetResult(claim.lifecycle, claim.message or "", 0)
+        self._lost = claim.lost_attempt
         with self._agent.track(claim.job_execution_id, self.cancel):
             return self._run_claimed(claim)
 
@@ -125,11 +127,10 @@ class TargetExecution:
             _stop_script(script)
 
     def _run_claimed(self, claim: Claim) -> TargetResult:
-        attempt, lost = claim.attempts, claim.lost_attempt
+        attempt = claim.attempts
         while True:
             attempt += 1
-            ending = self._attempt(claim, attempt, lost)
-            lost = False
+            ending = self._attempt(claim, attempt)
             if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
                 return self._finish(claim, ending, attempt)
             if stopped := self._wait_for_retry(claim, ending, attempt):
@@ -156,7 +157,7 @@ class TargetExecution:
         self._log(logging.INFO if ending.lifecycle.is_good else logging.ERROR, message)
         return TargetResult(ending.lifecycle, message, attempt)
 
-    def _attempt(self, claim: Claim, attempt: int, lost: bool) -> Ending:
+    def _attempt(self, claim: Claim, attempt: int) -> Ending:
         start = self._begin(claim, attempt)
         if start.cancelled:
             self.cancel()
@@ -168,7 +169,7 @@ class TargetExecution:
         self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
         try:
             with self._agent.deadlines.within(self.order.step_timeout, self._expire):
-                return self._attempt_script(claim, lost)
+                return self._attempt_script(claim)
         except ElasticJobsError as error:
             error.step_name, error.attempt = claim.step_name, attempt
             self._raise_if_released()
@@ -208,7 +209,7 @@ class TargetExecution:
         if self._stop is StopReason.RELEASED:
             raise ExecutionReleasedError(f"{self.order.target.label} is left for another process to take over")
 
-    def _attempt_script(self, claim: Claim, lost: bool) -> Ending:
+    def _attempt_script(self, claim: Claim) -> Ending:
         target = self.order.target
         batches = script_batches(self.order.command, claim)
         if unknown := unknown_variables(self.order.command):
@@ -217,11 +218,10 @@ class TargetExecution:
             target.server_name, target.database_name, application_name_of(claim.job_execution_id)
         )
         try:
-            if not self._lock(connection, claim, lost):
+            if not self._lock(connection, claim):
                 self._raise_if_released()
                 return _SKIPPED if self._stop is None else Ending.stopped(self._stop)
-            if lost:
-                self._acknowledge_lost_attempt()
+            self._acknowledge_lost_attempt()
             script = ScriptRun(
                 connection,
                 batches,
@@ -239,19 +239,23 @@ class TargetExecution:
                 connection.close()
         return _SUCCEEDED
 
-    def _lock(self, connection: pyodbc.Connection, claim: Claim, lost: bool) -> bool:
+    def _lock(self, connection: pyodbc.Connection, claim: Claim) -> bool:
         """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""
         name = step_lock_name(claim.job_id, claim.step_name, self.order.target.database_name)
         while self._stop is None:
             if acquire_step_lock(connection, name, self.order.target):
                 return self._stop is None
-            if not lost:
+            if not self._lost:
                 return False
             self._log(logging.INFO, "The attempt that was lost still runs on the server; waiting for it to end")
             self._pause(_LOCK_POLL_SECONDS)
         return False
 
     def _acknowledge_lost_attempt(self) -> None:
+        """Reckon with a lost attempt that has ended, now that its lock is ours; until then each attempt has to."""
+        if not self._lost:
+            return
+        self._lost = False
         message = "an earlier attempt was lost with its process, and whether its script committed is unknown"
         if not self.order.idempotent:
             raise OutcomeUnknownError(f"{message}; the step is not idempotent, so it is not repeated")

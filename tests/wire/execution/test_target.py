@@ -248,6 +248,23 @@ def test_a_lost_attempt_is_not_repeated_when_the_script_is_not_idempotent(new_ru
     assert "not idempotent" in result.message
 
 
+@pytest.mark.sandbox_only
+def test_a_lost_attempt_is_reckoned_with_until_the_target_can_be_reached(
+    new_run: NewRun, server: LiveServer, sandbox: SandboxClient
+) -> None:
+    run = new_run(SLOW)
+    lost = Started(run.execution())
+    _until(_running(server, run))
+    lost.execution.release()
+    with pytest.raises(ExecutionReleasedError):
+        lost.result(20)
+    sandbox.add_fault("database_unavailable", database=run.databases[0])
+    result = run.execution(agent=JobAgent(run.job_database), idempotent=False).run()
+    assert (result.lifecycle, result.attempts) == (Lifecycle.FAILED, 3)
+    assert "not idempotent" in result.message
+    assert run.log.count("begun") <= 1
+
+
 def test_a_row_that_does_not_exist_is_said(new_run: NewRun) -> None:
     run = new_run("SELECT 1;")
     with pytest.raises(JobDatabaseError, match="no target execution"):
