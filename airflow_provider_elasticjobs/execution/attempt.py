@@ -1,25 +1,39 @@
-"""One attempt of a script, on one session of its target: connect, lock, run, look after what it left."""
+"""One attempt of a script, on one session of its target: connect, lock, run, look after what it left.
+
+An attempt whose answer was lost, with its connection or with its process, is reckoned with by the next session that has
+the step's lock, for then the lost session has ended: by the marker of the step's transaction, if it has one, else by
+what the step says of itself (``idempotent``).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from airflow_provider_elasticjobs.connections.connection_string import application_name_of
-from airflow_provider_elasticjobs.exceptions import OutcomeUnknownError
+from airflow_provider_elasticjobs.exceptions import (
+    ElasticJobsError,
+    OutcomeUnknownError,
+    ScriptCancelledError,
+    ServerUnreachableError,
+)
+from airflow_provider_elasticjobs.execution.availability import Availability
 from airflow_provider_elasticjobs.execution.ending import Ending
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.script import script_batches
 from airflow_provider_elasticjobs.execution.session import (
     acquire_step_lock,
+    limit_lock_waits,
     refuse_open_transactions,
     step_lock_name,
 )
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
+from airflow_provider_elasticjobs.execution.transaction import StepTransaction
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.messages import target_committed
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.tsql.batches import Batch
 from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
@@ -37,7 +51,7 @@ Connector = Callable[[str, str, "str | None"], "pyodbc.Connection"]
 _SUCCEEDED = Ending(Lifecycle.SUCCEEDED, Outcome.SUCCEEDED)
 _SKIPPED = Ending(Lifecycle.SKIPPED, Outcome.SKIPPED)
 
-#: Seconds between two looks at the lock that an attempt of a lost process still holds.
+#: Seconds between two looks at the lock that a lost attempt still holds.
 _LOCK_POLL_SECONDS = 1.0
 
 
@@ -46,7 +60,7 @@ class AttemptRunner:
 
     :param order: the script and the database.
     :param claim: the row that it is done for, which holds the values of the built-in variables.
-    :param connect: opens a connection to the target in autocommit mode.
+    :param sessions: opens the sessions, and waits for a database that is not available yet.
     :param stop: the target's signal to stop.
     :param log: receives a logging level and a text: what the script said, and what was decided.
     """
@@ -56,16 +70,29 @@ class AttemptRunner:
         order: TargetOrder,
         claim: Claim,
         *,
-        connect: Connector,
+        sessions: Availability,
         stop: StopSignal,
         log: Callable[[int, str], None],
     ) -> None:
         self._order = order
         self._claim = claim
-        self._connect = connect
+        self._sessions = sessions
         self._stop = stop
         self._log = log
+        self._lock_timeout = -1 if order.lock_timeout is None else round(order.lock_timeout * 1000)
+        self._transaction = StepTransaction(claim, self._lock_timeout) if order.transaction else None
         self._lost = claim.lost_attempt
+        self._in_doubt = claim.lost_attempt
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an attempt, of this process or of a lost one, may have taken effect without anybody knowing."""
+        return self._in_doubt
+
+    @property
+    def may_repeat_unknown(self) -> bool:
+        """Whether another attempt may follow one of unknown outcome: each begins by finding out, or it is harmless."""
+        return self._order.idempotent or self._transaction is not None
 
     def run(self) -> Ending:
         """Make one attempt; blocks.
@@ -73,57 +100,129 @@ class AttemptRunner:
         :returns: how it ended, where nothing went wrong: succeeded, skipped, or stopped before the script was sent.
         :raises ElasticJobsError: what went wrong.
         """
-        target = self._order.target
         batches = script_batches(self._order.command, self._claim)
         if unknown := unknown_variables(self._order.command):
             self._log(logging.WARNING, f"No built-in variable is called {', '.join(unknown)}: left as written")
-        connection = self._connect(
-            target.server_name, target.database_name, application_name_of(self._claim.job_execution_id)
-        )
         try:
-            if not self._lock(connection):
-                self._stop.raise_if_released()
-                return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
-            self._acknowledge_lost_attempt()
-            script = ScriptRun(
-                connection,
-                batches,
-                on_message=self._say,
-                on_result=self._count,
-                server=target.server_name,
-                database=target.database_name,
-            )
-            with self._stop.stops(script):
-                script.run()
-            refuse_open_transactions(connection, target)
+            with self._session() as connection:
+                if not self._lock(connection):
+                    self._stop.raise_if_released()
+                    return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
+                if (ended := self._reckon(connection)) is not None:
+                    return ended
+                self._send(connection, batches)
+        except OutcomeUnknownError as error:
+            self._lost = self._in_doubt = True
+            if self._transaction is None:
+                raise
+            return self._find_out(error)
+        self._in_doubt = False
+        return _SUCCEEDED
+
+    @contextlib.contextmanager
+    def _session(self, *, whatever: bool = False) -> Iterator[pyodbc.Connection]:
+        connection = self._sessions.open(whatever=whatever)
+        try:
+            yield connection
         finally:
             # A broken connection cannot be closed politely, and what broke it is on its way up already.
             with contextlib.suppress(Exception):
                 connection.close()
-        return _SUCCEEDED
 
     def _lock(self, connection: pyodbc.Connection) -> bool:
         """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""
         target = self._order.target
         name = step_lock_name(self._claim.job_id, self._claim.step_name, target.database_name)
-        while self._stop.reason is None:
-            if acquire_step_lock(connection, name, target):
-                return self._stop.reason is None
-            if not self._lost:
+        while not acquire_step_lock(connection, name, target):
+            if not self._lost or self._stop.reason is not None:
                 return False
             self._log(logging.INFO, "The attempt that was lost still runs on the server; waiting for it to end")
             self._stop.pause(_LOCK_POLL_SECONDS)
-        return False
+        return True
 
-    def _acknowledge_lost_attempt(self) -> None:
-        """Reckon with a lost attempt that has ended, now that its lock is ours; until then each attempt has to."""
-        if not self._lost:
+    def _send(self, connection: pyodbc.Connection, batches: list[Batch]) -> None:
+        """Run the script, in its transaction if it has one."""
+        target, transaction = self._order.target, self._transaction
+        if transaction is not None:
+            transaction.begin(connection)
+        elif self._order.lock_timeout is not None:
+            limit_lock_waits(connection, self._lock_timeout, target)
+        script = ScriptRun(
+            connection,
+            batches,
+            on_message=self._say,
+            on_result=self._count,
+            between=None if transaction is None else lambda: transaction.require_open(connection),
+            server=target.server_name,
+            database=target.database_name,
+        )
+        with self._stop.stops(script):
+            script.run()
+        if transaction is None:
+            refuse_open_transactions(connection, target)
             return
+        if self._stop.reason is not None:
+            raise ScriptCancelledError("cancelled before its transaction was committed; all of it is rolled back")
+        transaction.commit(connection)
+
+    def _reckon(self, connection: pyodbc.Connection) -> Ending | None:
+        """Reckon with a lost attempt that has ended, now that its lock is ours; until then each attempt has to.
+
+        :returns: the end of this attempt, if the lost one has done its work; None if the script is to run.
+        """
+        if not self._lost:
+            return None
+        committed = None if self._transaction is None else self._transaction.committed(connection)
         self._lost = False
-        message = "an earlier attempt was lost with its process, and whether its script committed is unknown"
+        if committed is None:
+            self._acknowledge()
+            return None
+        self._in_doubt = False
+        if committed:
+            target = self._order.target
+            message = target_committed(self._claim.step_id, target.server_name, target.database_name)
+            return Ending(Lifecycle.SUCCEEDED, Outcome.SUCCEEDED, message)
+        self._log(logging.WARNING, "A lost attempt left no marker, so nothing of it has committed; the script may run")
+        return None
+
+    def _acknowledge(self) -> None:
+        message = "an earlier attempt was lost, and whether its script committed is unknown"
+        if self._transaction is not None:
+            message = "the script ended its transaction by itself, so a part of it has committed in a lost attempt"
         if not self._order.idempotent:
+            self._transaction = None  # it cannot tell, however often it is asked
             raise OutcomeUnknownError(f"{message}; the step is not idempotent, so it is not repeated")
         self._log(logging.WARNING, f"{message}; the script runs again")
+
+    def _find_out(self, error: OutcomeUnknownError) -> Ending:
+        """Ask the marker, on a session that has waited for the lost one to end, whether the transaction committed.
+
+        Somebody who has to stop asks once, without waiting.
+
+        :raises ServerUnreachableError: if nothing has committed.
+        :raises OutcomeUnknownError: if it is still not known.
+        """
+        self._stop.raise_if_released()
+        self._log(logging.WARNING, f"{error.message}. Looking for its marker")
+        try:
+            with self._session(whatever=True) as connection:
+                if not self._lock(connection):
+                    self._stop.raise_if_released()
+                    raise error
+                ended = self._reckon(connection)
+        except OutcomeUnknownError:
+            raise
+        except ElasticJobsError as failure:
+            self._log(logging.WARNING, f"The marker could not be asked for: {failure.message}")
+            raise error from failure
+        if ended is not None:
+            return ended
+        target = self._order.target
+        raise ServerUnreachableError(
+            f"{error.message}; its marker is not there, so its transaction was rolled back: nothing has committed",
+            server=target.server_name,
+            database=target.database_name,
+        )
 
     def _say(self, message: Message) -> None:
         self._log(logging.ERROR if message.is_error else logging.INFO, str(message))

@@ -7,6 +7,7 @@ from enum import Enum
 
 from airflow_provider_elasticjobs.exceptions import (
     ConnectionSettingsError,
+    DatabaseDroppedError,
     DefinitionError,
     DriverNotFoundError,
     ElasticJobsError,
@@ -15,6 +16,7 @@ from airflow_provider_elasticjobs.exceptions import (
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 from airflow_provider_elasticjobs.tsql.errors import is_transient_error
 
 __all__ = ["Ending", "StopReason", "ending_of", "may_retry"]
@@ -65,6 +67,8 @@ def ending_of(error: ElasticJobsError, stopped: StopReason | None) -> Ending:
     :param error: what the attempt raised.
     :param stopped: why it had been stopped from this side by then; None if it had not.
     """
+    if isinstance(error, DatabaseDroppedError):
+        return Ending(Lifecycle.SKIPPED, Outcome.SKIPPED, error.message, error)
     unknown = isinstance(error, OutcomeUnknownError)
     if stopped is None:
         return Ending(Lifecycle.FAILED, Outcome.UNKNOWN if unknown else Outcome.FAILED, error.message, error)
@@ -72,13 +76,16 @@ def ending_of(error: ElasticJobsError, stopped: StopReason | None) -> Ending:
     return Ending(ending.lifecycle, Outcome.UNKNOWN, error.message, error) if unknown else ending
 
 
-def may_retry(ending: Ending, retry: RetryPolicy, attempt: int, *, idempotent: bool) -> bool:
+def may_retry(
+    ending: Ending, retry: RetryPolicy, attempt: int, *, idempotent: bool, errors: ErrorTable = DEFAULT_ERRORS
+) -> bool:
     """Return whether another attempt follows (reference 3.5).
 
     :param ending: how the attempt ended.
     :param retry: the step's policy.
     :param attempt: number of the attempt that ended, from 1.
     :param idempotent: whether the script may run again when it may have committed.
+    :param errors: the connection's table of error numbers.
     """
     error = ending.error
     if ending.lifecycle is not Lifecycle.FAILED or attempt > retry.attempts or isinstance(error, _HOPELESS):
@@ -88,5 +95,5 @@ def may_retry(ending: Ending, retry: RetryPolicy, attempt: int, *, idempotent: b
     if retry.retry_on == "any":
         return True
     if retry.retry_on == "transient":
-        return error is not None and is_transient_error(error)
+        return error is not None and is_transient_error(error, errors)
     return ending.error_number in retry.retry_on

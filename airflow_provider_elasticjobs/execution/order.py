@@ -24,6 +24,10 @@ class TargetOrder:
     :param retry: when a failed attempt is made again.
     :param step_timeout: seconds that one attempt may take.
     :param idempotent: whether the script may run again after an attempt of unknown outcome.
+    :param transaction: whether the script runs in one transaction, with a marker that tells whether it committed.
+    :param target_timeout: seconds that all attempts may take together; None for no limit.
+    :param lock_timeout: seconds that a statement may wait for a lock; None for as long as it takes.
+    :param refresh_conn_id: Airflow connection that asks ``master`` about the database; None for the script's own.
     """
 
     execution_id: UUID
@@ -32,6 +36,10 @@ class TargetOrder:
     retry: RetryPolicy = field(default_factory=RetryPolicy, kw_only=True)
     step_timeout: int = field(default=DEFAULT_STEP_TIMEOUT, kw_only=True)
     idempotent: bool = field(default=True, kw_only=True)
+    transaction: bool = field(default=False, kw_only=True)
+    target_timeout: int | None = field(default=None, kw_only=True)
+    lock_timeout: float | None = field(default=None, kw_only=True)
+    refresh_conn_id: str | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON."""
@@ -42,6 +50,10 @@ class TargetOrder:
             "retry": self.retry.to_json(),
             "step_timeout": self.step_timeout,
             "idempotent": self.idempotent,
+            "transaction": self.transaction,
+            "target_timeout": self.target_timeout,
+            "lock_timeout": self.lock_timeout,
+            "refresh_conn_id": self.refresh_conn_id,
         }
 
     @classmethod
@@ -57,4 +69,8 @@ class TargetOrder:
             retry=RetryPolicy.from_json(data["retry"]),
             step_timeout=data["step_timeout"],
             idempotent=data["idempotent"],
+            transaction=data.get("transaction", False),
+            target_timeout=data.get("target_timeout"),
+            lock_timeout=data.get("lock_timeout"),
+            refresh_conn_id=data.get("refresh_conn_id"),
         )

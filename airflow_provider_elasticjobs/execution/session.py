@@ -13,7 +13,14 @@ from airflow_provider_elasticjobs.tsql.literals import literal
 if TYPE_CHECKING:
     import pyodbc
 
-__all__ = ["acquire_step_lock", "refuse_open_transactions", "step_is_running", "step_lock_name"]
+__all__ = [
+    "acquire_step_lock",
+    "ask",
+    "limit_lock_waits",
+    "refuse_open_transactions",
+    "step_is_running",
+    "step_lock_name",
+]
 
 # Held by the session, not by a transaction: the script's own leave it alone, and it ends with the connection.
 _ACQUIRE = """
@@ -46,7 +53,7 @@ def acquire_step_lock(connection: pyodbc.Connection, name: str, target: Target) 
     :raises ScriptError: if the server refuses the question.
     :raises ServerUnreachableError: if it does not answer; the script has not been sent then.
     """
-    result = _ask(connection, _ACQUIRE.format(name=literal(name)), target, ServerUnreachableError)
+    result = ask(connection, _ACQUIRE.format(name=literal(name)), target, ServerUnreachableError)
     return result is not None and int(result) >= 0
 
 
@@ -61,7 +68,7 @@ def step_is_running(connection: pyodbc.Connection, name: str, target: Target) ->
     :raises ScriptError: if the server refuses the question.
     :raises ServerUnreachableError: if it does not answer.
     """
-    grantable = _ask(connection, _TEST.format(name=literal(name)), target, ServerUnreachableError)
+    grantable = ask(connection, _TEST.format(name=literal(name)), target, ServerUnreachableError)
     return grantable is not None and int(grantable) == 0
 
 
@@ -73,7 +80,7 @@ def refuse_open_transactions(connection: pyodbc.Connection, target: Target) -> N
     :raises ScriptError: naming how many are open.
     :raises OutcomeUnknownError: if the server does not answer any more.
     """
-    if count := _ask(connection, "SELECT @@TRANCOUNT;", target, OutcomeUnknownError):
+    if count := ask(connection, "SELECT @@TRANCOUNT;", target, OutcomeUnknownError):
         raise ScriptError(
             f"the script ended with {count} open transaction(s), which are rolled back: "
             "every BEGIN TRANSACTION needs its COMMIT",
@@ -82,12 +89,32 @@ def refuse_open_transactions(connection: pyodbc.Connection, target: Target) -> N
         )
 
 
-def _ask(
+def limit_lock_waits(connection: pyodbc.Connection, milliseconds: int, target: Target) -> None:
+    """Make a statement that waits longer for a lock fail with error 1222, on this session.
+
+    :param connection: an open connection to the target.
+    :param milliseconds: how long it may wait; 0 for not at all.
+    :param target: the database, for errors.
+    :raises ScriptError: if the server refuses.
+    :raises ServerUnreachableError: if it does not answer; the script has not been sent then.
+    """
+    ask(connection, f"SET LOCK_TIMEOUT {milliseconds};", target, ServerUnreachableError)
+
+
+def ask(
     connection: pyodbc.Connection,
     question: str,
     target: Target,
     unanswered: type[ServerUnreachableError | OutcomeUnknownError],
 ) -> Any:
+    """Send a small batch of this package's own, and return the first value of its first result set, if it has one.
+
+    :param connection: an open connection with nothing running.
+    :param question: the batch.
+    :param target: the database, for errors.
+    :param unanswered: what no answer means: nothing of the script was sent yet, or its outcome is unknown.
+    :raises ScriptError: if the server refuses; with its number.
+    """
     import pyodbc  # noqa: PLC0415 - the driver is loaded when it is first needed
 
     try:
@@ -95,7 +122,7 @@ def _ask(
             cursor.execute(question)
             while cursor.description is None and cursor.nextset():
                 pass  # a server may speak before it answers
-            return cursor.fetchval()
+            return None if cursor.description is None else cursor.fetchval()
     except pyodbc.Error as error:
         records = parse_odbc_error(error)
         number = first_number(records)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
+from airflow_provider_elasticjobs.connections.connection_string import application_name_of
 from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.attempt import AttemptRunner, Connector
+from airflow_provider_elasticjobs.execution.availability import Availability
 from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.waiting_room import pauses
 from airflow_provider_elasticjobs.job_database import executions
+from airflow_provider_elasticjobs.job_database.availability import note_waiting
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
+from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 
 __all__ = ["TargetExecution", "TargetResult"]
 
@@ -38,6 +44,9 @@ class TargetExecution:
     :param agent: this process, as the job database knows it.
     :param connect: opens a connection to the target in autocommit mode.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param open_master: opens a connection to ``master`` of the server, to ask whether the database is gone; default:
+        ``connect``.
+    :param errors: the connection's table of error numbers.
     """
 
     def __init__(
@@ -48,12 +57,16 @@ class TargetExecution:
         agent: JobAgent,
         connect: Connector,
         log: Callable[[int, str], None],
+        open_master: Connector | None = None,
+        errors: ErrorTable = DEFAULT_ERRORS,
     ) -> None:
         self.order = order
         self._airflow = airflow
         self._agent = agent
         self._connect = connect
         self._log = log
+        self._open_master = open_master or connect
+        self._errors = errors
         self._stop = StopSignal(order.target.label)
 
     def run(self) -> TargetResult:
@@ -82,20 +95,56 @@ class TargetExecution:
         self._stop.halt(StopReason.RELEASED)
 
     def _run_claimed(self, claim: Claim) -> TargetResult:
-        runner = AttemptRunner(self.order, claim, connect=self._connect, stop=self._stop, log=self._log)
+        runner = AttemptRunner(self.order, claim, sessions=self._availability(claim), stop=self._stop, log=self._log)
         attempt = claim.attempts
-        while True:
-            attempt += 1
-            ending = self._attempt(runner, claim, attempt)
-            if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
-                return self._finish(claim, ending, attempt)
-            if stopped := self._wait_for_retry(claim, ending, attempt):
-                return self._finish(claim, Ending.stopped(stopped), attempt)
+        with ExitStack() as limits:
+            if claim.attempts:
+                self._limit_all_attempts(limits, claim)
+            while True:
+                attempt += 1
+                ending = self._attempt(runner, claim, attempt, limits)
+                if not self._may_retry(ending, runner, attempt):
+                    return self._finish(claim, self._truthful(ending, runner, claim), attempt)
+                if stopped := self._wait_for_retry(claim, ending, attempt):
+                    return self._finish(claim, self._truthful(Ending.stopped(stopped), runner, claim), attempt)
 
-    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+    def _availability(self, claim: Claim) -> Availability:
+        target, name = self.order.target, application_name_of(claim.job_execution_id)
+        return Availability(
+            claim.step_id,
+            target,
+            connect=lambda: self._connect(target.server_name, target.database_name, name),
+            open_master=lambda: self._open_master(target.server_name, "master", name),
+            note=lambda cause: note_waiting(self._agent.job_database, claim, cause),
+            stop=self._stop,
+            log=self._log,
+            seconds=self.order.retry.availability_timeout,
+            errors=self._errors,
+        )
+
+    def _limit_all_attempts(self, limits: ExitStack, claim: Claim) -> None:
+        """Start the clock of the target's time-out; a process that takes a row over counts what went before."""
+        if self.order.target_timeout is not None:
+            left = max(self.order.target_timeout - claim.elapsed_seconds, 0)
+            limits.enter_context(self._agent.deadlines.within(left, self._expire))
+
+    def _may_retry(self, ending: Ending, runner: AttemptRunner, attempt: int) -> bool:
+        return may_retry(ending, self.order.retry, attempt, idempotent=runner.may_repeat_unknown, errors=self._errors)
+
+    def _truthful(self, ending: Ending, runner: AttemptRunner, claim: Claim) -> Ending:
+        """Say that the outcome is unknown, where the last attempt's is known and that of an earlier one is not."""
+        if ending.lifecycle.is_good or ending.outcome is Outcome.UNKNOWN or not runner.in_doubt:
+            return ending
+        message = f"{self._message(ending, claim)} Whether an earlier attempt took effect is unknown."
+        return Ending(ending.lifecycle, Outcome.UNKNOWN, message, ending.error)
+
+    def _message(self, ending: Ending, claim: Claim) -> str:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
-        message = ending.message or sentence
+        return ending.message or sentence
+
+    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+        message = self._message(ending, claim)
         settled = executions.finish_target(
             self._agent.job_database,
             claim,
@@ -113,7 +162,7 @@ class TargetExecution:
         self._log(logging.INFO if ending.lifecycle.is_good else logging.ERROR, message)
         return TargetResult(ending.lifecycle, message, attempt)
 
-    def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int) -> Ending:
+    def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int, limits: ExitStack) -> Ending:
         start = self._begin(claim, attempt)
         if start.cancelled:
             self.cancel()
@@ -122,6 +171,8 @@ class TargetExecution:
             return Ending.stopped(self._stop.reason)
         if not start.begun:
             raise self._claim_lost()
+        if attempt == 1:
+            self._limit_all_attempts(limits, claim)
         self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
         try:
             with self._agent.deadlines.within(self.order.step_timeout, self._expire):

@@ -67,7 +67,7 @@ BEGIN
         UPDATE jobs_internal.executions
         SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, next_attempt_start_time = NULL,
             current_attempts = 0, current_attempt_start_time = NULL, last_message = @waiting, outcome = NULL,
-            error_number = NULL, lost_attempt = 0, round = @round, waiting_cause = NULL, {TAKE}
+            error_number = NULL, lost_attempt = 0, round = @round, waiting_cause = NULL, work_id = @claim, {TAKE}
         WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER};
     END;
     COMMIT TRANSACTION;
@@ -96,7 +96,8 @@ BEGIN
 {SETTLE}
 END;
 UPDATE jobs_internal.executions
-SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE 0 END, {TAKE}
+SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE 0 END,
+    work_id = CASE WHEN current_attempts = 0 OR work_id IS NULL THEN @claim ELSE work_id END, {TAKE}
 WHERE execution_id = @execution AND is_active = 1 AND (claim_id IS NULL OR claim_id <> @claim)
     AND {IS_NOT_SUPERSEDED} AND NOT {IS_CANCELLED};
 SET @taken = @@ROWCOUNT;
@@ -107,7 +108,8 @@ SELECT @taken AS taken, e.claim_id, e.is_active, e.lifecycle, e.last_message, e.
     e.job_id, e.job_version, e.step_id, e.current_attempts, e.lost_attempt, e.target_server_name,
     e.target_database_name, e.target_elastic_pool_name, e.conn_id, e.airflow_try_number,
     r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name,
-    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal
+    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal,
+    e.work_id, DATEDIFF(second, e.start_time, @now) AS elapsed_seconds
 FROM jobs_internal.executions AS e
 INNER JOIN jobs_internal.executions AS r ON r.execution_id = e.job_execution_id
 INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
@@ -168,6 +170,8 @@ def _claim(row: Any, execution_id: UUID, claim_id: UUID) -> Claim:
         target=Target(row.target_server_name, row.target_database_name, row.target_elastic_pool_name, row.conn_id),
         attempts=row.current_attempts,
         lost_attempt=bool(row.lost_attempt),
+        work_id=UUID(str(row.work_id)),
+        elapsed_seconds=row.elapsed_seconds or 0,
         max_parallelism=row.max_parallelism,
         max_parallelism_per_server=row.max_parallelism_per_server,
         target_ordinal=row.target_ordinal or 0,

@@ -15,7 +15,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from airflow_provider_elasticjobs.execution.order import TargetOrder
-from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
+from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, lock_seconds, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
@@ -55,6 +55,12 @@ class ElasticJobOperator(BaseOperator):
         the step's definition, where the run reads it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param transaction: run all batches in one transaction, whose marker tells whether it committed when the answer is
+        lost; see ``JobStep``.
+    :param target_timeout: seconds (or timedelta) that all attempts may take together, with their waits; None: no limit.
+    :param lock_timeout: seconds (or timedelta) that a statement may wait for a lock (error 1222); None for no limit.
+    :param refresh_conn_id: Airflow connection that asks ``master`` whether a database that cannot be opened is gone;
+        default: the script's own.
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``.
     """
@@ -76,6 +82,10 @@ class ElasticJobOperator(BaseOperator):
         max_parallelism: int | None = None,
         max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
+        transaction: bool = False,
+        target_timeout: float | timedelta | None = None,
+        lock_timeout: float | timedelta | None = None,
+        refresh_conn_id: str | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
         **kwargs: Any,
@@ -90,6 +100,10 @@ class ElasticJobOperator(BaseOperator):
         self.max_parallelism = max_parallelism
         self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
+        self.transaction = transaction
+        self.target_timeout = target_timeout
+        self.lock_timeout = lock_timeout
+        self.refresh_conn_id = refresh_conn_id
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
@@ -124,13 +138,20 @@ class ElasticJobOperator(BaseOperator):
         """Return what a trigger and a run in this process are made of alike: plain JSON."""
         target = Target.from_json(self.target)
         retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
+        owner = f"task {self.task_id!r}"
         order = TargetOrder(
             UUID(self.target["execution_id"]),
             target,
             self.command,
             retry=retry,
-            step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
+            step_timeout=seconds(self.step_timeout, "step_timeout", owner),
             idempotent=self.idempotent,
+            transaction=self.transaction,
+            target_timeout=None
+            if self.target_timeout is None
+            else seconds(self.target_timeout, "target_timeout", owner),
+            lock_timeout=lock_seconds(self.lock_timeout, owner),
+            refresh_conn_id=self.refresh_conn_id,
         )
         return {
             "order": order.to_json(),

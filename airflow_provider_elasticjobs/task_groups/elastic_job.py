@@ -144,6 +144,10 @@ class ElasticJob(TaskGroup):
             max_parallelism=step.max_parallelism,
             max_parallelism_per_server=step.max_parallelism_per_server,
             idempotent=step.idempotent,
+            transaction=step.transaction,
+            target_timeout=step.target_timeout,
+            lock_timeout=step.lock_timeout,
+            refresh_conn_id=self.refresh_conn_id,
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.
             retries=0,
             deferrable=self.deferrable,
