@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from airflow_provider_elasticjobs.execution.session import acquire_step_lock, step_lock_name
 from airflow_provider_elasticjobs.job_database.planning import plan_targets
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.trial import Trial
@@ -108,6 +109,18 @@ def test_a_script_that_would_get_around_its_trial_is_refused(
     run = tried(trial, command)
     assert (run.target().lifecycle, rows_of_t(run)) == ("Failed", 1)
     assert reason in run.target().last_message
+
+
+def test_parsing_does_not_ask_whether_the_step_runs_elsewhere(new_run: Callable[..., Run], server: LiveServer) -> None:
+    run = new_run("SELECT 1")
+    (row,) = run.rows("job_id, step_id, target_type, target_database_name", "step_id IS NULL")
+    holder = server.connect(run.databases[0])
+    try:
+        name = step_lock_name(UUID(str(row.job_id)), "step1", run.databases[0])
+        assert acquire_step_lock(holder, name, run.orders[run.databases[0]].target)
+        assert run.execution(trial=Trial.PARSE).run().message.endswith("1 batch(es) without an error.")
+    finally:
+        holder.close()
 
 
 def test_words_in_strings_and_comments_are_no_reason_to_refuse(tried: Callable[[Trial, str], Run]) -> None:
