@@ -123,8 +123,11 @@ def test_parents_are_settled_for_a_process_that_died_before_it_could(db: JobData
 
 _END_QUIETLY = Batch(
     """
-UPDATE jobs_internal.executions SET lifecycle = 'Succeeded', is_active = 0, end_time = @now
+UPDATE jobs_internal.executions SET lifecycle = 'Succeeded', is_active = 0, end_time = @now, outcome = 'succeeded',
+    last_message = N'Succeeded.'
 WHERE job_execution_id = @run AND target_type = 'SqlDatabase';
+UPDATE jobs_internal.attempts SET end_time = @now, outcome = 'succeeded', message = N'Succeeded.'
+WHERE execution_id IN (SELECT execution_id FROM jobs_internal.executions WHERE job_execution_id = @run);
 """,
     run="uniqueidentifier",
 )
