@@ -13,6 +13,7 @@ from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.session import step_lock_name
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT
 from airflow_provider_elasticjobs.sandbox.client import SandboxClient
 from tests.wire.conftest import LiveServer
 from tests.wire.execution.conftest import Run, Started
@@ -225,7 +226,8 @@ def test_a_lost_attempt_that_still_runs_is_waited_for_and_its_writes_are_refused
     _until(_running(server, run))
     server.execute("DELETE FROM pace", run.databases[0])
     second = Started(run.execution(agent=JobAgent(run.job_database)))
-    _until(lambda: any("still runs on the server" in line for line in run.log))
+    _until(lambda: WAITING_FOR_LOST_ATTEMPT in run.log)
+    _until(lambda: waiting_targets(run) == [("turn", WAITING_FOR_LOST_ATTEMPT)])
     lost.execution.cancel()
     with pytest.raises(ClaimLostError):
         lost.result(20)
