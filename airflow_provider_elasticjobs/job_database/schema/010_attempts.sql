@@ -80,12 +80,12 @@ GO
 CREATE VIEW jobs_ext.waiting_targets AS
 SELECT w.job_execution_id, w.execution_id, w.job_name, w.job_id, w.job_version, w.step_name, w.step_id,
     w.target_server_name, w.target_database_name, w.target_elastic_pool_name, w.lifecycle, w.current_attempts,
-    w.waiting_for,
-    CASE w.waiting_for
+    CAST(w.waiting_for AS nvarchar(20)) AS waiting_for,
+    CAST(CASE w.waiting_for
         WHEN N'process' THEN N'Waiting for its task to come back, or for a reconciliation: its process gives no sign of life.'
         WHEN N'retry' THEN N'Waiting until the next attempt is due.'
         WHEN N'turn' THEN w.waiting_cause
-        ELSE N'Waiting for a worker or a free slot of its pool in Airflow.' END AS waiting_cause,
+        ELSE N'Waiting for a worker or a free slot of its pool in Airflow.' END AS nvarchar(600)) AS waiting_cause,
     w.next_attempt_start_time, w.dag_id, w.run_id, w.task_id, w.map_index, w.try_number
 FROM (
     SELECT e.job_execution_id, e.execution_id, j.job_name, e.job_id, e.job_version, s.step_name, e.step_id,
