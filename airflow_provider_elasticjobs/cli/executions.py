@@ -53,10 +53,10 @@ def show_execution(args: Namespace) -> None:
     """
     with job_database_of(args) as database:
         rows = history.executions(database, args.job_execution_id)
+        if not rows:
+            _refuse_unknown(args.job_execution_id)
         attempts = attempt_history.attempts(database, args.job_execution_id)
         messages = attempt_history.messages(database, args.job_execution_id) if args.messages else []
-    if not rows:
-        _refuse_unknown(args.job_execution_id)
     if args.output == "json":
         show(nested(rows, attempts, messages if args.messages else None), "json")
         return

@@ -63,6 +63,7 @@ def retire(db: JobDatabase, agent: Agent) -> None:
     """
     db.run(_RETIRE, agent=agent.agent_id)
 
+
 #: A claim is alive while its agent's heartbeat, or the claim itself, is young.
 _IS_LEFT = """(@run IS NULL OR job_execution_id = @run) AND is_active = 1
     AND (claim_time IS NULL OR claim_time < @cutoff)

@@ -34,6 +34,7 @@ SELECT @runs AS runs, @rows AS total;
     most_rows="int",
 )
 
+
 @dataclass(frozen=True)
 class Purged:
     """What a purge removed: whole runs, and their rows in ``jobs.job_executions``, of all levels."""

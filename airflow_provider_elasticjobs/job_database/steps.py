@@ -145,7 +145,8 @@ def start_step(
     """Begin a step: its row becomes ``InProgress`` (its targets are being evaluated); the run's row is made if need be.
 
     A run that exists keeps the version it began with. A newer try (a cleared resolver) begins an ended step anew, and
-    with it the run; later steps that had ended do not count until they have begun anew too, or nobody is left to. A run that was asked to stop begins nothing: its step, if there is one, ends ``Canceled``.
+    with it the run; later steps that had ended do not count until they have begun anew too, or nobody is left to.
+    A run that was asked to stop begins nothing: its step, if there is one, ends ``Canceled``.
 
     :param db: the job database.
     :param job_execution_id: the run.

@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_elasticjobs.exceptions import ClaimLostError, ExecutionReleasedError, JobDatabaseError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.session import step_lock_name
+from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT
@@ -27,6 +28,17 @@ def _until(condition: Callable[[], object], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not true within {seconds} s"
         time.sleep(0.05)
+
+
+def waiting_targets(run: Run) -> list[tuple[str, str]]:
+    rows = run.job_database.run(_WAITING, run=run.job_execution_id)
+    return [(row.waiting_for, row.waiting_cause) for row in rows]
+
+
+_WAITING = Batch(
+    "SELECT waiting_for, waiting_cause FROM jobs_ext.waiting_targets WHERE job_execution_id = @run;",
+    run="uniqueidentifier",
+)
 
 
 def _running(server: LiveServer, run: Run) -> Callable[[], object]:

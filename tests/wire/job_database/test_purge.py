@@ -12,13 +12,13 @@ from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.executions import finish_target
 from airflow_provider_elasticjobs.job_database.history import executions
 from airflow_provider_elasticjobs.job_database.purge import Purged, purge_history
+from airflow_provider_elasticjobs.job_database.records import AttemptMessage
 from airflow_provider_elasticjobs.model.job import Job
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
-from airflow_provider_elasticjobs.job_database.executions import finish_target
-from airflow_provider_elasticjobs.job_database.records import AttemptMessage
 from tests.wire.job_database.procedures import Procedures
 from tests.wire.job_database.runs import Run, new_job
 
