@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ def _until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 
 @pytest.fixture
-def trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Batch]]:
+def trips(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     """The batches that go to the job database, each one round trip."""
     sent: list[Batch] = []
     results = Session.results
@@ -50,7 +50,7 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Batch]]:
         return results(session, batch, rows, **values)
 
     monkeypatch.setattr(Session, "results", count)
-    yield sent
+    return sent
 
 
 def test_a_target_costs_three_round_trips(new_run: NewRun, trips: list[Batch]) -> None:
