@@ -30,18 +30,21 @@ from airflow_provider_elasticjobs.execution.session import (
 )
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.transaction import StepTransaction
+from airflow_provider_elasticjobs.execution.transcript import Transcript
+from airflow_provider_elasticjobs.execution.trial import check_can_be_tried, parsed_only, rolled_back
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.messages import target_committed
+from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT, target_committed, trial_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.tsql.batches import Batch
-from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
+from airflow_provider_elasticjobs.tsql.results import ScriptResult
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
 
 if TYPE_CHECKING:
     import pyodbc
 
-    from airflow_provider_elasticjobs.job_database.records import Claim
+    from airflow_provider_elasticjobs.job_database.records import AttemptMessage, Claim
 
 __all__ = ["AttemptRunner", "Connector"]
 
@@ -63,6 +66,7 @@ class AttemptRunner:
     :param sessions: opens the sessions, and waits for a database that is not available yet.
     :param stop: the target's signal to stop.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param on_waiting: receives what an attempt waits for that has begun, and None when it goes on.
     """
 
     def __init__(
@@ -73,16 +77,20 @@ class AttemptRunner:
         sessions: Availability,
         stop: StopSignal,
         log: Callable[[int, str], None],
+        on_waiting: Callable[[str | None], None],
     ) -> None:
         self._order = order
         self._claim = claim
         self._sessions = sessions
         self._stop = stop
         self._log = log
+        self._on_waiting = on_waiting
         self._lock_timeout = -1 if order.lock_timeout is None else round(order.lock_timeout * 1000)
-        self._transaction = StepTransaction(claim, self._lock_timeout) if order.transaction else None
+        is_transaction = order.transaction and order.trial is None
+        self._transaction = StepTransaction(claim, self._lock_timeout) if is_transaction else None
         self._lost = claim.lost_attempt
         self._in_doubt = claim.lost_attempt
+        self._transcript = Transcript(log)
 
     @property
     def in_doubt(self) -> bool:
@@ -94,28 +102,45 @@ class AttemptRunner:
         """Whether another attempt may follow one of unknown outcome: each begins by finding out, or it is harmless."""
         return self._order.idempotent or self._transaction is not None
 
+    @property
+    def messages(self) -> list[AttemptMessage]:
+        """What the script has said during the present attempt, or the last one."""
+        return self._transcript.kept()
+
     def run(self) -> Ending:
         """Make one attempt; blocks.
 
         :returns: how it ended, where nothing went wrong: succeeded, skipped, or stopped before the script was sent.
         :raises ElasticJobsError: what went wrong.
         """
+        self._transcript = Transcript(self._log)
         batches = script_batches(self._order.command, self._claim)
         if unknown := unknown_variables(self._order.command):
             self._log(logging.WARNING, f"No built-in variable is called {', '.join(unknown)}: left as written")
+        if self._order.trial is not None:
+            check_can_be_tried(self._order.trial, batches)
+            if self._order.trial is Trial.PLAN:
+                return self._tried(None)
         try:
             with self._session() as connection:
-                if not self._lock(connection):
-                    self._stop.raise_if_released()
-                    return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
-                if (ended := self._reckon(connection)) is not None:
-                    return ended
-                self._send(connection, batches)
+                return self._run(connection, batches)
         except OutcomeUnknownError as error:
             self._lost = self._in_doubt = True
             if self._transaction is None:
                 raise
             return self._find_out(error)
+
+    def _run(self, connection: pyodbc.Connection, batches: list[Batch]) -> Ending:
+        trial = self._order.trial
+        # What is only parsed gets in nobody's way.
+        if trial is not Trial.PARSE and not self._lock(connection):
+            self._stop.raise_if_released()
+            return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
+        if trial is not None:
+            return self._tried(self._try(trial, connection, batches))
+        if (ended := self._reckon(connection)) is not None:
+            return ended
+        self._send(connection, batches)
         self._in_doubt = False
         return _SUCCEEDED
 
@@ -133,12 +158,32 @@ class AttemptRunner:
         """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""
         target = self._order.target
         name = step_lock_name(self._claim.job_id, self._claim.step_name, target.database_name)
+        waiting = False
         while not acquire_step_lock(connection, name, target):
             if not self._lost or self._stop.reason is not None:
                 return False
-            self._log(logging.INFO, "The attempt that was lost still runs on the server; waiting for it to end")
+            if not waiting:
+                waiting = True
+                self._log(logging.INFO, WAITING_FOR_LOST_ATTEMPT)
+                self._on_waiting(WAITING_FOR_LOST_ATTEMPT)
             self._stop.pause(_LOCK_POLL_SECONDS)
+        if waiting:
+            self._on_waiting(None)
         return True
+
+    def _try(self, trial: Trial, connection: pyodbc.Connection, batches: list[Batch]) -> ScriptResult:
+        undone = parsed_only if trial is Trial.PARSE else rolled_back
+        script = self._script(connection, batches)
+        with self._stop.stops(script), undone(connection, self._order.target):
+            return script.run()
+
+    def _tried(self, result: ScriptResult | None) -> Ending:
+        target, trial = self._order.target, self._order.trial
+        found = "" if result is None else f": {result.batches} batch(es) without an error"
+        if trial is Trial.ROLLBACK and result is not None:
+            found += f", {result.affected_rows} row(s) affected, {result.result_sets} result set(s)"
+        message = trial_message(str(trial), self._claim.step_id, target.server_name, target.database_name, found)
+        return Ending(Lifecycle.SKIPPED, Outcome.SKIPPED, message)
 
     def _send(self, connection: pyodbc.Connection, batches: list[Batch]) -> None:
         """Run the script, in its transaction if it has one."""
@@ -147,15 +192,7 @@ class AttemptRunner:
             transaction.begin(connection)
         elif self._order.lock_timeout is not None:
             limit_lock_waits(connection, self._lock_timeout, target)
-        script = ScriptRun(
-            connection,
-            batches,
-            on_message=self._say,
-            on_result=self._count,
-            between=None if transaction is None else lambda: transaction.require_open(connection),
-            server=target.server_name,
-            database=target.database_name,
-        )
+        script = self._script(connection, batches)
         with self._stop.stops(script):
             script.run()
         if transaction is None:
@@ -164,6 +201,18 @@ class AttemptRunner:
         if self._stop.reason is not None:
             raise ScriptCancelledError("cancelled before its transaction was committed; all of it is rolled back")
         transaction.commit(connection)
+
+    def _script(self, connection: pyodbc.Connection, batches: list[Batch]) -> ScriptRun:
+        target, transaction = self._order.target, self._transaction
+        return ScriptRun(
+            connection,
+            batches,
+            on_message=self._transcript.message,
+            on_result=self._transcript.result,
+            between=None if transaction is None else lambda: transaction.require_open(connection),
+            server=target.server_name,
+            database=target.database_name,
+        )
 
     def _reckon(self, connection: pyodbc.Connection) -> Ending | None:
         """Reckon with a lost attempt that has ended, now that its lock is ours; until then each attempt has to.
@@ -223,12 +272,3 @@ class AttemptRunner:
             server=target.server_name,
             database=target.database_name,
         )
-
-    def _say(self, message: Message) -> None:
-        self._log(logging.ERROR if message.is_error else logging.INFO, str(message))
-
-    def _count(self, result: ResultSet) -> None:
-        if result.columns:
-            self._log(logging.INFO, f"Result set of {result.columns} column(s) and {result.rows} row(s)")
-        else:
-            self._log(logging.INFO, f"{result.rows} row(s) affected")

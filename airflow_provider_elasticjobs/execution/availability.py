@@ -57,7 +57,7 @@ class Availability:
     :param connect: opens a session of the script's identity on it.
     :param open_master: opens ``master`` of its server, to ask whether it is gone; by the refresh identity if there is
         one.
-    :param note: is told what is waited for, and None when that is over.
+    :param on_waiting: receives what is waited for, and None when that is over.
     :param stop: the target's signal to stop.
     :param log: receives a logging level and a text.
     :param seconds: the budget.
@@ -68,7 +68,7 @@ class Availability:
     target: Target
     connect: Callable[[], pyodbc.Connection]
     open_master: Callable[[], pyodbc.Connection]
-    note: Callable[[str | None], None]
+    on_waiting: Callable[[str | None], None]
     stop: StopSignal
     log: Callable[[int, str], None]
     seconds: float = DEFAULT_AVAILABILITY_TIMEOUT
@@ -92,7 +92,7 @@ class Availability:
         try:
             return self._wait(first, whatever)
         finally:
-            self.note(None)
+            self.on_waiting(None)
 
     def _wait(self, error: TargetConnectionError, whatever: bool) -> pyodbc.Connection:
         began, spent_before = time.monotonic(), self._spent
@@ -103,7 +103,7 @@ class Availability:
             if cause != said:
                 said = cause
                 self.log(logging.WARNING, f"{cause} {error.message}")
-                self.note(cause)
+                self.on_waiting(cause)
             self.stop.pause(min(next(pause), self._budget(error, whatever) - self._spent))
             try:
                 return self.connect()

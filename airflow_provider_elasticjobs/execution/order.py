@@ -10,6 +10,7 @@ from uuid import UUID
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.model.trial import Trial
 
 __all__ = ["TargetOrder"]
 
@@ -28,6 +29,7 @@ class TargetOrder:
     :param target_timeout: seconds that all attempts may take together; None for no limit.
     :param lock_timeout: seconds that a statement may wait for a lock; None for as long as it takes.
     :param refresh_conn_id: Airflow connection that asks ``master`` about the database; None for the script's own.
+    :param trial: how the script is only tried; None to run it.
     """
 
     execution_id: UUID
@@ -40,6 +42,7 @@ class TargetOrder:
     target_timeout: int | None = field(default=None, kw_only=True)
     lock_timeout: float | None = field(default=None, kw_only=True)
     refresh_conn_id: str | None = field(default=None, kw_only=True)
+    trial: Trial | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON."""
@@ -54,6 +57,7 @@ class TargetOrder:
             "target_timeout": self.target_timeout,
             "lock_timeout": self.lock_timeout,
             "refresh_conn_id": self.refresh_conn_id,
+            "trial": None if self.trial is None else str(self.trial),
         }
 
     @classmethod
@@ -73,4 +77,5 @@ class TargetOrder:
             target_timeout=data.get("target_timeout"),
             lock_timeout=data.get("lock_timeout"),
             refresh_conn_id=data.get("refresh_conn_id"),
+            trial=Trial.of(data.get("trial"), "order"),
         )

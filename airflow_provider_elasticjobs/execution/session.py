@@ -53,7 +53,7 @@ def acquire_step_lock(connection: pyodbc.Connection, name: str, target: Target) 
     :raises ScriptError: if the server refuses the question.
     :raises ServerUnreachableError: if it does not answer; the script has not been sent then.
     """
-    result = ask(connection, _ACQUIRE.format(name=literal(name)), target, ServerUnreachableError)
+    result = ask(connection, _ACQUIRE.format(name=literal(name)), target)
     return result is not None and int(result) >= 0
 
 
@@ -68,7 +68,7 @@ def step_is_running(connection: pyodbc.Connection, name: str, target: Target) ->
     :raises ScriptError: if the server refuses the question.
     :raises ServerUnreachableError: if it does not answer.
     """
-    grantable = ask(connection, _TEST.format(name=literal(name)), target, ServerUnreachableError)
+    grantable = ask(connection, _TEST.format(name=literal(name)), target)
     return grantable is not None and int(grantable) == 0
 
 
@@ -98,22 +98,22 @@ def limit_lock_waits(connection: pyodbc.Connection, milliseconds: int, target: T
     :raises ScriptError: if the server refuses.
     :raises ServerUnreachableError: if it does not answer; the script has not been sent then.
     """
-    ask(connection, f"SET LOCK_TIMEOUT {milliseconds};", target, ServerUnreachableError)
+    ask(connection, f"SET LOCK_TIMEOUT {milliseconds};", target)
 
 
 def ask(
     connection: pyodbc.Connection,
     question: str,
     target: Target,
-    unanswered: type[ServerUnreachableError | OutcomeUnknownError],
+    unanswered: type[ServerUnreachableError | OutcomeUnknownError] = ServerUnreachableError,
 ) -> Any:
-    """Send a small batch of this package's own, and return the first value of its first result set, if it has one.
+    """Send a statement of our own and return the first value of its answer; None if it answers with none.
 
-    :param connection: an open connection with nothing running.
-    :param question: the batch.
+    :param connection: an open connection to the target.
+    :param question: T-SQL.
     :param target: the database, for errors.
-    :param unanswered: what no answer means: nothing of the script was sent yet, or its outcome is unknown.
-    :raises ScriptError: if the server refuses; with its number.
+    :param unanswered: what to raise if the server does not answer.
+    :raises ScriptError: if the server refuses it.
     """
     import pyodbc  # noqa: PLC0415 - the driver is loaded when it is first needed
 

@@ -17,7 +17,7 @@ from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.waiting_room import pauses
 from airflow_provider_elasticjobs.job_database import executions
-from airflow_provider_elasticjobs.job_database.availability import note_waiting
+from airflow_provider_elasticjobs.job_database.places import note_waiting
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
@@ -95,7 +95,14 @@ class TargetExecution:
         self._stop.halt(StopReason.RELEASED)
 
     def _run_claimed(self, claim: Claim) -> TargetResult:
-        runner = AttemptRunner(self.order, claim, sessions=self._availability(claim), stop=self._stop, log=self._log)
+        runner = AttemptRunner(
+            self.order,
+            claim,
+            sessions=self._sessions(claim),
+            stop=self._stop,
+            log=self._log,
+            on_waiting=lambda cause: self._note_waiting(claim, cause),
+        )
         attempt = claim.attempts
         with ExitStack() as limits:
             if claim.attempts:
@@ -103,19 +110,19 @@ class TargetExecution:
             while True:
                 attempt += 1
                 ending = self._attempt(runner, claim, attempt, limits)
-                if not self._may_retry(ending, runner, attempt):
-                    return self._finish(claim, self._truthful(ending, runner, claim), attempt)
-                if stopped := self._wait_for_retry(claim, ending, attempt):
-                    return self._finish(claim, self._truthful(Ending.stopped(stopped), runner, claim), attempt)
+                if not self._may_retry(runner, ending, attempt):
+                    return self._finish(runner, claim, ending, attempt)
+                if stopped := self._wait_for_retry(runner, claim, ending, attempt):
+                    return self._finish(runner, claim, Ending.stopped(stopped), attempt)
 
-    def _availability(self, claim: Claim) -> Availability:
+    def _sessions(self, claim: Claim) -> Availability:
         target, name = self.order.target, application_name_of(claim.job_execution_id)
         return Availability(
             claim.step_id,
             target,
             connect=lambda: self._connect(target.server_name, target.database_name, name),
             open_master=lambda: self._open_master(target.server_name, "master", name),
-            note=lambda cause: note_waiting(self._agent.job_database, claim, cause),
+            on_waiting=lambda cause: self._note_waiting(claim, cause),
             stop=self._stop,
             log=self._log,
             seconds=self.order.retry.availability_timeout,
@@ -128,23 +135,17 @@ class TargetExecution:
             left = max(self.order.target_timeout - claim.elapsed_seconds, 0)
             limits.enter_context(self._agent.deadlines.within(left, self._expire))
 
-    def _may_retry(self, ending: Ending, runner: AttemptRunner, attempt: int) -> bool:
-        return may_retry(ending, self.order.retry, attempt, idempotent=runner.may_repeat_unknown, errors=self._errors)
+    def _may_retry(self, runner: AttemptRunner, ending: Ending, attempt: int) -> bool:
+        idempotent = runner.may_repeat_unknown
+        return may_retry(ending, self.order.retry, attempt, idempotent=idempotent, errors=self._errors)
 
-    def _truthful(self, ending: Ending, runner: AttemptRunner, claim: Claim) -> Ending:
-        """Say that the outcome is unknown, where the last attempt's is known and that of an earlier one is not."""
-        if ending.lifecycle.is_good or ending.outcome is Outcome.UNKNOWN or not runner.in_doubt:
-            return ending
-        message = f"{self._message(ending, claim)} Whether an earlier attempt took effect is unknown."
-        return Ending(ending.lifecycle, Outcome.UNKNOWN, message, ending.error)
-
-    def _message(self, ending: Ending, claim: Claim) -> str:
+    def _finish(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
-        return ending.message or sentence
-
-    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
-        message = self._message(ending, claim)
+        message = ending.message or sentence
+        in_doubt = runner.in_doubt and not ending.lifecycle.is_good
+        if in_doubt and ending.outcome is not Outcome.UNKNOWN:
+            message += " Whether an earlier attempt took effect is unknown."
         settled = executions.finish_target(
             self._agent.job_database,
             claim,
@@ -152,6 +153,8 @@ class TargetExecution:
             message,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            in_doubt=in_doubt,
+            messages=runner.messages,
         )
         self._give_place_back(claim)
         if settled.lifecycle is None:
@@ -207,7 +210,13 @@ class TargetExecution:
     def _expire(self) -> None:
         self._stop.halt(StopReason.TIMED_OUT)
 
-    def _wait_for_retry(self, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
+    def _note_waiting(self, claim: Claim, cause: str | None) -> None:
+        try:
+            note_waiting(self._agent.job_database, claim, cause)
+        except ElasticJobsError as error:
+            self._log(logging.WARNING, f"What is waited for could not be written down: {error}")
+
+    def _wait_for_retry(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
         delay = self.order.retry.delay(attempt)
         self._log(logging.WARNING, f"Attempt {attempt} failed: {ending.message}")
         if executions.wait_for_retry(
@@ -217,6 +226,8 @@ class TargetExecution:
             delay_seconds=delay,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            lost_attempt=runner.in_doubt,
+            messages=runner.messages,
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")

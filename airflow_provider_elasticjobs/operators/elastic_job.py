@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -19,6 +19,7 @@ from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, lock_se
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
@@ -61,11 +62,13 @@ class ElasticJobOperator(BaseOperator):
     :param lock_timeout: seconds (or timedelta) that a statement may wait for a lock (error 1222); None for no limit.
     :param refresh_conn_id: Airflow connection that asks ``master`` whether a database that cannot be opened is gone;
         default: the script's own.
+    :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
+        (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``.
     """
 
-    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id")
+    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id", "trial")
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json"}
     ui_color = "#cfe2f3"
@@ -86,6 +89,7 @@ class ElasticJobOperator(BaseOperator):
         target_timeout: float | timedelta | None = None,
         lock_timeout: float | timedelta | None = None,
         refresh_conn_id: str | None = None,
+        trial: str | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
         **kwargs: Any,
@@ -104,6 +108,7 @@ class ElasticJobOperator(BaseOperator):
         self.target_timeout = target_timeout
         self.lock_timeout = lock_timeout
         self.refresh_conn_id = refresh_conn_id
+        self.trial = trial
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
@@ -139,6 +144,10 @@ class ElasticJobOperator(BaseOperator):
         target = Target.from_json(self.target)
         retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
         owner = f"task {self.task_id!r}"
+        trial = Trial.of(self.trial, owner)
+        if trial is not None and retry.retry_on == "any":
+            # A trial is there to show an error, not to wait until it passes.
+            retry = replace(retry, retry_on="transient")
         order = TargetOrder(
             UUID(self.target["execution_id"]),
             target,
@@ -152,6 +161,7 @@ class ElasticJobOperator(BaseOperator):
             else seconds(self.target_timeout, "target_timeout", owner),
             lock_timeout=lock_seconds(self.lock_timeout, owner),
             refresh_conn_id=self.refresh_conn_id,
+            trial=trial,
         )
         return {
             "order": order.to_json(),

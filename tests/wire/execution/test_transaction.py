@@ -18,6 +18,7 @@ from airflow_provider_elasticjobs.execution.attempt import Connector
 from airflow_provider_elasticjobs.execution.transaction import MARKER_TABLE
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.model.identifiers import work_id
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.sandbox.client import SandboxClient
 from tests.wire.conftest import LiveServer
@@ -27,7 +28,7 @@ NewRun = Callable[..., Run]
 SCRIPT = "INSERT INTO t VALUES (1); /* first */\nGO\nINSERT INTO t VALUES (2); /* second */"
 ONCE = {"transaction": True, "idempotent": False, "retry": replace(QUICK, availability_timeout=2)}
 _ROW = Batch(
-    "SELECT outcome, error_number, work_id FROM jobs_internal.executions"
+    "SELECT outcome, error_number, execution_id, create_time, rerun FROM jobs_internal.executions"
     " WHERE job_execution_id = @run AND target_type = 'SqlDatabase';",
     run="uniqueidentifier",
 )
@@ -36,6 +37,11 @@ _ROW = Batch(
 def private(run: Run) -> Any:
     (row,) = run.job_database.run(_ROW, run=run.job_execution_id)
     return row
+
+
+def own_marker(run: Run) -> UUID:
+    row = private(run)
+    return work_id(UUID(str(row.execution_id)), row.create_time, row.rerun)
 
 
 @pytest.fixture
@@ -69,7 +75,7 @@ def rows(server: LiveServer, run: Run) -> int:
 
 def markers(server: LiveServer, run: Run) -> list[tuple[UUID, bool]]:
     found = server.execute(f"SELECT work_id, done FROM {MARKER_TABLE}", run.databases[0])
-    return [(UUID(str(work_id)), bool(done)) for work_id, done in found]
+    return [(UUID(str(key)), bool(done)) for key, done in found]
 
 
 def test_the_script_and_its_marker_commit_together(table_run: NewRun, server: LiveServer) -> None:
@@ -77,7 +83,7 @@ def test_the_script_and_its_marker_commit_together(table_run: NewRun, server: Li
     result = run.execution(**ONCE).run()
     assert (result.lifecycle, result.attempts) == (Lifecycle.SUCCEEDED, 1)
     assert rows(server, run) == 2
-    assert markers(server, run) == [(UUID(str(private(run).work_id)), True)]
+    assert markers(server, run) == [(own_marker(run), True)]
 
 
 def test_an_error_in_a_late_batch_leaves_nothing_of_the_early_ones(table_run: NewRun, server: LiveServer) -> None:
@@ -109,11 +115,11 @@ def test_a_second_run_has_a_marker_of_its_own(table_run: NewRun, server: LiveSer
 def test_a_row_that_a_cleared_task_begins_anew_has_a_new_marker(table_run: NewRun, server: LiveServer) -> None:
     run = table_run()
     run.execution(**ONCE).run()
-    before = private(run).work_id
+    before = own_marker(run)
     again = run.execution(**ONCE)
     again._airflow = AirflowRef("dag", "run", "run", 0, try_number=2, clear_number=1)
     assert again.run().lifecycle is Lifecycle.SUCCEEDED
-    assert private(run).work_id != before
+    assert own_marker(run) != before
     assert rows(server, run) == 4
 
 
@@ -123,7 +129,7 @@ def test_old_markers_are_removed(table_run: NewRun, server: LiveServer) -> None:
     server.execute(f"UPDATE {MARKER_TABLE} SET create_time = DATEADD(day, -31, create_time)", run.databases[0])
     again = Run(server, run.job_database, run.databases, SCRIPT, job_name=run.job_name)
     again.execution(**ONCE).run()
-    assert markers(server, again) == [(UUID(str(private(again).work_id)), True)]
+    assert markers(server, again) == [(own_marker(again), True)]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +298,7 @@ class TestLostConnection:
         run = table_run(
             "INSERT INTO t VALUES (1); COMMIT TRANSACTION; BEGIN TRANSACTION;\nGO\nINSERT INTO t VALUES (2);"
         )
-        sandbox.add_fault("dropped_before", database=run.databases[0], containing="VALUES (2)")
+        sandbox.add_fault("dropped_after", database=run.databases[0], containing="VALUES (1)")
         result = run.execution(**{**ONCE, "idempotent": idempotent}).run()
         assert result.attempts == attempts
         assert result.lifecycle is (Lifecycle.SUCCEEDED if idempotent else Lifecycle.FAILED)
@@ -330,12 +336,12 @@ class TestLostProcess:
     def test_lost_twice_it_is_still_the_same_work(self, table_run: NewRun, server: LiveServer) -> None:
         run = table_run(self.SLOW)
         self.lost(run, server)
-        work = private(run).work_id
+        work = own_marker(run)
         second = run.execution(agent=JobAgent(run.job_database), **ONCE)
         second.release()
         with pytest.raises(ExecutionReleasedError):
             second.run()
-        assert private(run).work_id == work
+        assert own_marker(run) == work
         third = run.execution(agent=JobAgent(run.job_database), **ONCE).run()
         assert third.lifecycle is Lifecycle.SUCCEEDED
         assert rows(server, run) == 1
