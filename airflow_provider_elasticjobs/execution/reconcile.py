@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError
+from airflow_provider_elasticjobs.execution.attempt import Connector
 from airflow_provider_elasticjobs.execution.session import step_is_running, step_lock_name
-from airflow_provider_elasticjobs.execution.target import Connector
 from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY, lost_scripts, settle_leftovers
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import Leftover, LostScript

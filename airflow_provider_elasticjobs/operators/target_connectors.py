@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
 from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
-from airflow_provider_elasticjobs.execution.target import Connector
+from airflow_provider_elasticjobs.execution.attempt import Connector
 from airflow_provider_elasticjobs.triggers.process import connection_settings
 
 __all__ = ["connectors"]

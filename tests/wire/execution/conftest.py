@@ -12,9 +12,10 @@ import pytest
 
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.execution.agent import JobAgent
+from airflow_provider_elasticjobs.execution.attempt import Connector
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.step import begin_step
-from airflow_provider_elasticjobs.execution.target import Connector, TargetExecution, TargetResult
+from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.job import Job, JobStep

@@ -11,9 +11,9 @@ import pytest
 
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
+from airflow_provider_elasticjobs.execution.attempt import Connector
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation, reconcile
 from airflow_provider_elasticjobs.execution.session import acquire_step_lock, step_is_running, step_lock_name
-from airflow_provider_elasticjobs.execution.target import Connector
 from airflow_provider_elasticjobs.job_database.agents import settle_leftovers
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase

@@ -1,0 +1,135 @@
+"""One attempt of a script, on one session of its target: connect, lock, run, look after what it left."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from airflow_provider_elasticjobs.connections.connection_string import application_name_of
+from airflow_provider_elasticjobs.exceptions import OutcomeUnknownError
+from airflow_provider_elasticjobs.execution.ending import Ending
+from airflow_provider_elasticjobs.execution.order import TargetOrder
+from airflow_provider_elasticjobs.execution.script import script_batches
+from airflow_provider_elasticjobs.execution.session import (
+    acquire_step_lock,
+    refuse_open_transactions,
+    step_lock_name,
+)
+from airflow_provider_elasticjobs.execution.stopping import StopSignal
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
+from airflow_provider_elasticjobs.tsql.run import ScriptRun
+from airflow_provider_elasticjobs.tsql.variables import unknown_variables
+
+if TYPE_CHECKING:
+    import pyodbc
+
+    from airflow_provider_elasticjobs.job_database.records import Claim
+
+__all__ = ["AttemptRunner", "Connector"]
+
+#: ``(server, database, application name)`` to an open connection in autocommit mode.
+Connector = Callable[[str, str, "str | None"], "pyodbc.Connection"]
+
+_SUCCEEDED = Ending(Lifecycle.SUCCEEDED, Outcome.SUCCEEDED)
+_SKIPPED = Ending(Lifecycle.SKIPPED, Outcome.SKIPPED)
+
+#: Seconds between two looks at the lock that an attempt of a lost process still holds.
+_LOCK_POLL_SECONDS = 1.0
+
+
+class AttemptRunner:
+    """Makes the attempts of one target's script, each on a session of its own; knows nothing of rows.
+
+    :param order: the script and the database.
+    :param claim: the row that it is done for, which holds the values of the built-in variables.
+    :param connect: opens a connection to the target in autocommit mode.
+    :param stop: the target's signal to stop.
+    :param log: receives a logging level and a text: what the script said, and what was decided.
+    """
+
+    def __init__(
+        self,
+        order: TargetOrder,
+        claim: Claim,
+        *,
+        connect: Connector,
+        stop: StopSignal,
+        log: Callable[[int, str], None],
+    ) -> None:
+        self._order = order
+        self._claim = claim
+        self._connect = connect
+        self._stop = stop
+        self._log = log
+        self._lost = claim.lost_attempt
+
+    def run(self) -> Ending:
+        """Make one attempt; blocks.
+
+        :returns: how it ended, where nothing went wrong: succeeded, skipped, or stopped before the script was sent.
+        :raises ElasticJobsError: what went wrong.
+        """
+        target = self._order.target
+        batches = script_batches(self._order.command, self._claim)
+        if unknown := unknown_variables(self._order.command):
+            self._log(logging.WARNING, f"No built-in variable is called {', '.join(unknown)}: left as written")
+        connection = self._connect(
+            target.server_name, target.database_name, application_name_of(self._claim.job_execution_id)
+        )
+        try:
+            if not self._lock(connection):
+                self._stop.raise_if_released()
+                return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
+            self._acknowledge_lost_attempt()
+            script = ScriptRun(
+                connection,
+                batches,
+                on_message=self._say,
+                on_result=self._count,
+                server=target.server_name,
+                database=target.database_name,
+            )
+            with self._stop.stops(script):
+                script.run()
+            refuse_open_transactions(connection, target)
+        finally:
+            # A broken connection cannot be closed politely, and what broke it is on its way up already.
+            with contextlib.suppress(Exception):
+                connection.close()
+        return _SUCCEEDED
+
+    def _lock(self, connection: pyodbc.Connection) -> bool:
+        """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""
+        target = self._order.target
+        name = step_lock_name(self._claim.job_id, self._claim.step_name, target.database_name)
+        while self._stop.reason is None:
+            if acquire_step_lock(connection, name, target):
+                return self._stop.reason is None
+            if not self._lost:
+                return False
+            self._log(logging.INFO, "The attempt that was lost still runs on the server; waiting for it to end")
+            self._stop.pause(_LOCK_POLL_SECONDS)
+        return False
+
+    def _acknowledge_lost_attempt(self) -> None:
+        """Reckon with a lost attempt that has ended, now that its lock is ours; until then each attempt has to."""
+        if not self._lost:
+            return
+        self._lost = False
+        message = "an earlier attempt was lost with its process, and whether its script committed is unknown"
+        if not self._order.idempotent:
+            raise OutcomeUnknownError(f"{message}; the step is not idempotent, so it is not repeated")
+        self._log(logging.WARNING, f"{message}; the script runs again")
+
+    def _say(self, message: Message) -> None:
+        self._log(logging.ERROR if message.is_error else logging.INFO, str(message))
+
+    def _count(self, result: ResultSet) -> None:
+        if result.columns:
+            self._log(logging.INFO, f"Result set of {result.columns} column(s) and {result.rows} row(s)")
+        else:
+            self._log(logging.INFO, f"{result.rows} row(s) affected")
