@@ -123,15 +123,16 @@ class LocalAirflow(AirflowClient):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.settings.write_password()
         self._create_database()
-        for others in reversed(range(_OTHER_PORTS + 1)):
-            try:
-                self._start_components()
-            except ProcessError:
-                if not others or self._port_is_chosen or _PORT_TAKEN not in self._components["api-server"].log_tail():
-                    raise
-                self._set_up(replace(self.settings, port=free_port()))
-            else:
-                return
+        self._start_on_a_port(0 if self._port_is_chosen else _OTHER_PORTS)
+
+    def _start_on_a_port(self, others: int) -> None:
+        try:
+            self._start_components()
+        except ProcessError:
+            if not others or _PORT_TAKEN not in self._components["api-server"].log_tail():
+                raise
+            self._set_up(replace(self.settings, port=free_port()))
+            self._start_on_a_port(others - 1)
 
     def _start_components(self) -> None:
         try:
