@@ -266,6 +266,8 @@ class AttemptRunner:
             raise error from failure
         if ended is not None:
             return ended
+        if self._in_doubt:
+            raise error
         target = self._order.target
         raise ServerUnreachableError(
             f"{error.message}; its marker is not there, so its transaction was rolled back: nothing has committed",

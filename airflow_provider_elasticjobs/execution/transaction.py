@@ -7,6 +7,9 @@ The marker is a row of ``elasticjobs.transaction_markers`` in the target, writte
 * no marker says that nothing of it did;
 * a marker that is not done says that the script has ended the transaction by itself, and a part of it committed.
 
+A lock that belongs to the transaction tells between two batches, and before the COMMIT, whether it is still the same
+(Transact-SQL reference, ``sp_getapplock``: a lock owned by a transaction ends with it).
+
 The table is made when it is missing, which needs the rights to CREATE SCHEMA and CREATE TABLE; where it exists, SELECT,
 INSERT, UPDATE and DELETE on it are enough. Markers older than 30 days are removed.
 """
@@ -61,9 +64,15 @@ DELETE FROM {MARKER_TABLE} WHERE create_time < DATEADD(day, -{_KEPT_DAYS}, SYSUT
 """
 _WAIT_FOR_LOCKS_AGAIN = "SET LOCK_TIMEOUT {milliseconds}; SET NOCOUNT OFF;"
 
+_LOCK = "elasticjobs/transaction"
+#: How many transactions are open, 0 if ours is not among them.
+_OPEN = f"CASE WHEN APPLOCK_MODE('public', '{_LOCK}', 'Transaction') = 'Shared' THEN @@TRANCOUNT ELSE 0 END"
+
 _BEGIN = f"""
 SET NOCOUNT ON; SET XACT_ABORT ON;
 BEGIN TRANSACTION;
+DECLARE @result int;
+EXEC @result = sp_getapplock @Resource = '{_LOCK}', @LockMode = 'Shared', @LockOwner = 'Transaction', @LockTimeout = 0;
 DELETE FROM {MARKER_TABLE} WHERE work_id = {{work_id}};
 INSERT INTO {MARKER_TABLE} (work_id, done, job_execution_id, step_name, create_time)
 VALUES ({{work_id}}, 0, {{job_execution_id}}, {{step_name}}, SYSUTCDATETIME());
@@ -72,7 +81,7 @@ SET NOCOUNT OFF;
 
 _COMMIT = f"""
 SET NOCOUNT ON;
-DECLARE @open int = @@TRANCOUNT;
+DECLARE @open int = {_OPEN};
 IF @open = 1
 BEGIN
     UPDATE {MARKER_TABLE} SET done = 1 WHERE work_id = {{work_id}};
@@ -122,7 +131,7 @@ class StepTransaction:
         :raises DefinitionError: if the script has ended it.
         :raises OutcomeUnknownError: if the server does not answer any more.
         """
-        if not ask(connection, "SELECT @@TRANCOUNT;", self._target, OutcomeUnknownError):
+        if not ask(connection, f"SELECT {_OPEN};", self._target, OutcomeUnknownError):
             raise self._definition_error(_OWN_END)
 
     def commit(self, connection: pyodbc.Connection) -> None:
