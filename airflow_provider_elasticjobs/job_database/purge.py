@@ -55,6 +55,8 @@ DELETE FROM jobs_internal.executions WHERE execution_id IN (SELECT s.execution_i
 SET @steps = @@ROWCOUNT;
 DELETE FROM jobs_internal.job_cancellations WHERE {_OF_RUNS}
     AND {_CHILDLESS.format(table="jobs_internal.job_cancellations", levels="'SqlDatabase', 'TargetGroup'")};
+DELETE FROM jobs_internal.rollout_waves WHERE {_OF_RUNS}
+    AND {_CHILDLESS.format(table="jobs_internal.rollout_waves", levels="'SqlDatabase', 'TargetGroup'")};
 DELETE FROM jobs_internal.executions WHERE execution_id IN (SELECT p.execution_id
     FROM jobs_internal.executions AS p WHERE p.{_OF_RUNS} AND p.step_id IS NULL
         AND {_CHILDLESS.format(table="p", levels="'SqlDatabase', 'TargetGroup'")});
