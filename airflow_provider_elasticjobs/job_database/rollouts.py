@@ -12,6 +12,7 @@ An attempt of a process that was lost is what runs already: the one that takes o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
@@ -29,6 +30,7 @@ __all__ = [
     "RENEW_BUDGET",
     "STOP_IF_USED_UP",
     "register_rollout",
+    "seconds_to_wait",
     "stop_if_used_up",
 ]
 
@@ -146,6 +148,30 @@ def stop_if_used_up(db: JobDatabase, claim: Claim) -> str | None:
     rows = db.run(_STOP, job_run=claim.job_execution_id, step_number=claim.step_id, claim=claim.claim_id)
     stopped: str | None = rows[0].stopped
     return stopped
+
+
+_TURN = Batch(
+    f"""
+DECLARE @cause nvarchar(600);
+{DECLARE_ROLLOUT}
+{ASK_TURN}
+IF @cause IS NOT NULL
+    UPDATE jobs_internal.executions SET waiting_cause = @cause, waiting_time = @now, last_message = @cause
+    WHERE execution_id = @execution AND lifecycle = 'Created';
+SELECT @wait AS wait;
+""",
+    execution="uniqueidentifier",
+)
+
+
+def seconds_to_wait(db: JobDatabase, execution_id: UUID) -> float:
+    """Return how long a target has to wait before its script may begin, and write down that it waits.
+
+    :param db: the job database.
+    :param execution_id: the target's row.
+    :return: seconds; 0 if its time has come, the starts are not spread, or the row waits no more.
+    """
+    return float(db.run(_TURN, execution=execution_id)[0].wait or 0) / 1000
 
 
 _WAVES = Batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, execution_of_run
 from airflow_provider_elasticjobs.operators.command_source import with_command_sources
-from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator, as_rollout
+from airflow_provider_elasticjobs.operators.measuring import measurer
 from airflow_provider_elasticjobs.operators.resolving import resolver
 from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
@@ -100,6 +102,11 @@ class ResolveTargetGroupOperator(BaseOperator):
             airflow=airflow_ref(context),
             resolve=resolver(self.refresh_conn_id or self.elasticjobs_conn_id),
             log=self._say,
+            measure=measurer(
+                self.group(),
+                self.refresh_conn_id or self.elasticjobs_conn_id,
+                lambda text: self._say(logging.WARNING, text),
+            ),
         )
         return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in registered]
 
@@ -147,12 +154,19 @@ class ResolveTargetGroupOperator(BaseOperator):
             )
         arguments = mapped[0].partial_kwargs
         retry = arguments.get("retry") or {}
+        rollout = as_rollout(arguments.get("rollout"))
+        if rollout is not None and rollout.waves:
+            raise DefinitionError(
+                f"task {self.task_id!r}: each wave needs tasks of its own: give it a job with a step_id, and a"
+                " BeginWaveOperator before each further wave; or use ElasticJob"
+            )
         return JobStep(
             mapped[0].label or mapped[0].task_id,
             group,
             arguments.get("command", ""),
             retry=retry if isinstance(retry, RetryPolicy) else RetryPolicy.from_json(retry),
             conn_id=arguments.get("elasticjobs_conn_id", DEFAULT_CONNECTION),
+            rollout=rollout,
             **{name: arguments[name] for name in _STEP_ARGUMENTS if name in arguments},
         )
 
