@@ -23,6 +23,7 @@ from airflow_provider_elasticjobs.model.rollout import Rollout
 
 __all__ = [
     "ASK_BUDGET",
+    "ASK_BUDGET_BEFORE_WAVE",
     "ASK_TURN",
     "DECLARE_ROLLOUT",
     "LEAVE_OUT",
@@ -48,8 +49,9 @@ LOCK_ROLLOUT = """
     WHERE job_execution_id = @run AND step_id = @step AND wave = 0;
     SET @now = SYSUTCDATETIME();"""
 
-#: Sets ``@stopped`` to what has used up the budget of the step, or of one of its waves; NULL if nothing has.
-ASK_BUDGET = f"""
+
+def _ask_budget(also: str = "") -> str:
+    return f"""
     SET @stopped = NULL;
     SELECT TOP (1) @stopped = CONCAT(x.failed, N' of ', x.target_count, N' databases',
         CASE WHEN x.wave > 0 THEN CONCAT(N' of wave ', x.wave) ELSE N'' END,
@@ -61,11 +63,17 @@ ASK_BUDGET = f"""
         INNER JOIN jobs_internal.executions AS e
             ON e.job_execution_id = w.job_execution_id AND e.step_id = w.step_id AND (w.wave = 0 OR e.wave = w.wave)
         WHERE {_STEP_WAVES} AND e.wave IS NOT NULL AND e.{_IS_BAD}
-            AND e.round = s.round AND e.end_time >= s.counted_since
+            AND e.round = s.round AND e.end_time >= s.counted_since {also}
         GROUP BY w.wave, w.target_count, w.max_failures) AS x
     WHERE x.failed > x.max_failures
     ORDER BY x.wave;
 """
+
+
+#: Sets ``@stopped`` to what has used up the budget of the step, or of one of its waves; NULL if nothing has.
+ASK_BUDGET = _ask_budget()
+#: The same, before ``@wave`` begins: its targets, and those after it, count only if a task had come to them.
+ASK_BUDGET_BEFORE_WAVE = _ask_budget("AND (e.wave < @wave OR e.airflow_try_number IS NOT NULL)")
 
 #: Sets ``@cause`` and ``@wait`` (milliseconds) if the row ``@execution`` has never begun and its time has not come.
 ASK_TURN = """
@@ -82,12 +90,12 @@ ASK_TURN = """
     END;
 """
 
-#: A target that is cleared after it failed, or was left out, begins a new budget: what failed before counts no more.
-RENEW_BUDGET = f"""
+#: A target that is cleared after it had not succeeded begins a new budget: what failed before counts no more.
+RENEW_BUDGET = """
     UPDATE jobs_internal.rollout_waves SET counted_since = @now
     WHERE job_execution_id = @run AND step_id = @step AND wave = 0
         AND EXISTS (SELECT 1 FROM jobs_internal.executions AS e
-            WHERE e.execution_id = @execution AND (e.{_IS_BAD} OR e.lifecycle = 'Skipped')
+            WHERE e.execution_id = @execution AND e.lifecycle <> 'Succeeded'
                 AND e.airflow_clear_number < @clear AND e.end_time >= jobs_internal.rollout_waves.counted_since);"""
 
 #: Ends what waits: ``Skipped`` what has never begun, ``Failed`` with the error of its last attempt what has.

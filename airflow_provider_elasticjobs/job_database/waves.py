@@ -10,7 +10,7 @@ from airflow_provider_elasticjobs.job_database.claiming import IS_CANCELLED, REO
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.job_database.rollouts import (
-    ASK_BUDGET,
+    ASK_BUDGET_BEFORE_WAVE,
     DECLARE_ROLLOUT,
     LEAVE_OUT,
     LOCK_ROLLOUT,
@@ -43,13 +43,13 @@ class WaveStart:
 _STEP_ROW = "job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup'"
 _OF_ROUND = "job_execution_id = @run AND step_id = @step AND target_type = 'SqlDatabase' AND round = @wave_round"
 
-#: Targets that an earlier stop of the rollout left out before any task had come to them wait again, and so do their
-#: parents: the budget is not used up any more, because what failed was cleared.
+#: Targets that ended before any task had come to them, because the rollout or the run was stopped, wait again, and so
+#: do their parents: what failed was cleared since.
 _BRING_BACK = f"""
         UPDATE jobs_internal.executions
-        SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, outcome = NULL,
+        SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, outcome = NULL, claim_id = NULL,
             last_message = @waiting
-        WHERE {_OF_ROUND} AND wave = @wave AND lifecycle = 'Skipped' AND airflow_try_number IS NULL;
+        WHERE {_OF_ROUND} AND wave >= @wave AND is_active = 0 AND airflow_try_number IS NULL;
         SET @brought_back = @@ROWCOUNT;
         IF @brought_back > 0
         BEGIN
@@ -87,7 +87,7 @@ BEGIN
     SET lifecycle = 'Failed', is_active = 0, start_time = @now, end_time = @now, outcome = 'failed',
         waiting_cause = NULL, last_message = {target_sentence(Lifecycle.FAILED, suffix=NEVER_BEGUN)}
     WHERE {_OF_ROUND} AND wave < @wave AND lifecycle = 'Created';
-{ASK_BUDGET}
+{ASK_BUDGET_BEFORE_WAVE}
     IF @stopped IS NULL
     BEGIN
 {_BRING_BACK}
