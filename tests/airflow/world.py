@@ -45,6 +45,9 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "stopped": 2,
     "empty": 1,
     "fail": 3,
+    "canary": 4,
+    "allowed": 3,
+    "alone": 3,
 }
 
 
