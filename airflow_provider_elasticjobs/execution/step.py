@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError
@@ -39,7 +40,7 @@ def begin_step(
 ) -> list[RegisteredTarget]:
     """Begin one step of a run, and return the databases that it runs on, in the order to run them.
 
-    Of a step that is rolled out in waves, these are the databases of the first one.
+    Of a step that is rolled out in waves, those of the first wave may run now.
 
     A group that cannot be resolved is tried again by the step's own retry policy, with the step's row in
     ``WaitingForRetry`` meanwhile (reference 3.1); then the step and the job end ``Failed``.
@@ -53,7 +54,8 @@ def begin_step(
     :param log: receives a logging level and a text.
     :param measure: tells the sizes of databases by :attr:`Target.key`, for ``largest_first``; none by default.
     :param wait: waits between two tries, given seconds.
-    :returns: the targets with the ids of their rows; empty if the step had nothing to do and has ended.
+    :returns: the targets with the ids of their rows, and their waves if there is a rollout; empty if the step had
+        nothing to do and has ended.
     :raises TargetGroupError: if the group could not be resolved; the row says so.
     :raises ElasticJobsError: if the run was asked to stop, or the job database refuses a write.
     """
@@ -80,17 +82,19 @@ def begin_step(
         if step.rollout is None:
             return register_targets(job_database, start, resolution.targets)
         sizes = measure(resolution.targets) if measure is not None and step.rollout.largest_first else {}
-        return _register_waves(job_database, start, step.rollout, into_waves(resolution.targets, step.rollout, sizes))
+        waves = into_waves(resolution.targets, step.rollout, sizes)
+        log(logging.INFO, f"In waves of {', '.join(str(len(wave)) for wave in waves)} database(s)")
+        return _register_waves(job_database, start, step.rollout, waves)
 
 
 def _register_waves(
     job_database: JobDatabase, start: StepStart, rollout: Rollout, waves: list[list[Target]]
 ) -> list[RegisteredTarget]:
-    everyone = register_targets(job_database, start, [target for wave in waves for target in wave])
-    by_key = {each.target.key: each for each in everyone}
-    registered = [[by_key[target.key] for target in wave] for wave in waves]
+    wave_of = {target.key: number for number, wave in enumerate(waves, start=1) for target in wave}
+    registered = register_targets(job_database, start, [target for wave in waves for target in wave])
+    registered = [replace(each, wave=wave_of[each.target.key]) for each in registered]
     register_rollout(job_database, start, rollout, registered)
-    return registered[0]
+    return registered
 
 
 def _nothing_to_begin(start: StepStart) -> list[RegisteredTarget]:

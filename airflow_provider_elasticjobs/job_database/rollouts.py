@@ -212,25 +212,22 @@ INNER JOIN ({rows}) AS v (execution_id, wave, delay) ON v.execution_id = e.execu
 )
 
 
-def register_rollout(
-    db: JobDatabase, step: StepStart, rollout: Rollout, waves: Sequence[Sequence[RegisteredTarget]]
-) -> None:
-    """Write down the waves of a step whose targets were registered, and give each target its place in them.
+def register_rollout(db: JobDatabase, step: StepStart, rollout: Rollout, targets: Sequence[RegisteredTarget]) -> None:
+    """Write down the waves of a step whose targets were registered, and each target's place in them.
 
     :param db: the job database.
     :param step: the step, begun.
     :param rollout: its rollout.
-    :param waves: the targets of each wave, in their order.
+    :param targets: its targets with their waves, in their order.
     """
-    everyone = sum(len(wave) for wave in waves)
-    spread = round(rollout.spread_seconds * 1000)
-    counts = [(0, everyone, _or_none(rollout.max_failures))]
+    waves = [[target for target in targets if target.wave == wave] for wave in range(1, len(rollout.waves) + 2)]
+    counts = [(0, len(targets), _or_none(rollout.max_failures))]
     counts += [(number, len(wave), _or_none(rollout.wave_budget(len(wave)))) for number, wave in enumerate(waves, 1)]
-    run, number = step.job_execution_id, step.step_id
+    run, number, spread = step.job_execution_id, step.step_id, round(rollout.spread_seconds * 1000)
     db.run(_WAVES, counts, job_run=run, step_number=number, step_row=step_execution_id(run, number), spread=spread)
     places = [
-        (target.execution_id, number, spread * index // len(wave))
-        for number, wave in enumerate(waves, 1)
+        (target.execution_id, target.wave, spread * index // len(wave))
+        for wave in waves
         for index, target in enumerate(wave)
     ]
     for first in range(0, len(places), _PLACE.rows_at_once):

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.messages import job_message, rollout_skipped, step_message, target_message
+from airflow_provider_elasticjobs.model.messages import (
+    job_message,
+    rollout_skipped,
+    step_message,
+    target_message,
+    trial_message,
+)
 
-__all__ = ["job_sentence", "rollout_sentence", "step_sentence", "target_sentence"]
+__all__ = ["job_sentence", "planned_sentence", "rollout_sentence", "step_sentence", "target_sentence"]
 
 _STEP = 987654321
 _PARENTS = {each for each in Lifecycle if not each.is_active} | {Lifecycle.WAITING_FOR_CHILD_JOB_EXECUTIONS}
@@ -38,6 +44,11 @@ def rollout_sentence(reason: str) -> str:
     :param reason: expression of the reason.
     """
     return f"REPLACE({_of_target(rollout_skipped(_STEP, _SERVER, _DATABASE, _REASON))}, N'{_REASON}', {reason})"
+
+
+def planned_sentence() -> str:
+    """Return the expression of the sentence of a target row that was only planned, from the row's own columns."""
+    return _of_target(trial_message("plan", _STEP, _SERVER, _DATABASE))
 
 
 def _of_target(text: str) -> str:

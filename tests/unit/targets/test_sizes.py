@@ -6,7 +6,7 @@ from typing import Any
 import pyodbc
 import pytest
 
-from airflow_provider_elasticjobs.exceptions import ServerUnreachableError, ScriptError
+from airflow_provider_elasticjobs.exceptions import ScriptError, ServerUnreachableError
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.targets.sizes import list_sizes, sizes_of
 from tests.unit.targets.test_enumerate import FakeConnection
