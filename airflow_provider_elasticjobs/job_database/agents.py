@@ -12,6 +12,7 @@ from airflow_provider_elasticjobs.job_database.records import Agent, Leftover, L
 from airflow_provider_elasticjobs.job_database.sentences import step_sentence, target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.messages import NEVER_BEGUN
 from airflow_provider_elasticjobs.model.targets import Target
 
 __all__ = ["DEFAULT_EXPIRY", "heartbeat", "lost_scripts", "retire", "settle_leftovers"]
@@ -155,7 +156,7 @@ SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations 
     is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now, next_attempt_start_time = NULL,
     outcome = CASE lifecycle WHEN 'InProgress' THEN 'unknown' WHEN 'Created' THEN 'failed' ELSE outcome END,
     last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=" " + LOST)}
-        WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=" It was never begun.")}
+        WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=NEVER_BEGUN)}
         ELSE last_message END,
     waiting_cause = NULL, claim_id = @sweep
 WHERE execution_id IN (SELECT execution_id FROM @left) AND {_IS_LEFT} AND {_MAY_END};
