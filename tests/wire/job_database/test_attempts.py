@@ -242,6 +242,8 @@ class TestWaiting:
         assert (found["db2"].task_id, found["db2"].lifecycle) == ("run", "WaitingForRetry")
         note_waiting(db, claims[1], None)
         assert "db3" not in waiting(run)
+        for claim in claims:
+            run.finish(claim, Lifecycle.CANCELED)
 
     def test_a_claim_that_was_lost_notes_nothing(self, db: JobDatabase) -> None:
         run = Run(db)
@@ -257,6 +259,13 @@ _TAKE = Batch(
     execution="uniqueidentifier",
     agent="uniqueidentifier",
 )
+
+
+_ORPHANS = """
+SELECT COUNT(*) AS found FROM jobs_internal.messages AS m
+WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.attempts AS a
+    WHERE a.execution_id = m.execution_id AND a.rerun = m.rerun AND a.attempt = m.attempt);
+"""
 
 
 class TestStepBegunAnew:
@@ -313,6 +322,17 @@ class TestStepBegunAnew:
         again = run.begin([Target(SERVER, "db1", "new", "other_conn")], **anew)[0]
         assert run.row(1, "db1").target_elastic_pool_name == "new"
         assert run.claim(again, **anew).target == Target(SERVER, "db1", "new", "other_conn")
+
+    def test_a_database_that_is_gone_takes_its_earlier_attempts_with_it(self, db: JobDatabase) -> None:
+        run = Run(db)
+        for target in run.begin(2):
+            finish_target(
+                db, run.claim_and_begin(target), Lifecycle.FAILED, "no", outcome=Outcome.FAILED, messages=[HELLO]
+            )
+        run.begin(2, try_number=2, clear_number=1)
+        (left,) = run.begin(1, try_number=3, clear_number=2)
+        assert {one.target_database_name for one in attempts(db, run.id)} == {left.target.database_name}
+        assert db.run(Batch(_ORPHANS))[0].found == 0
 
     def test_one_that_runs_keeps_the_pool_that_it_has_its_place_in(self, db: JobDatabase) -> None:
         run = Run(db)
