@@ -109,7 +109,8 @@ class AttemptRunner:
             if trial is not Trial.PARSE and not self._lock(connection):
                 self._stop.raise_if_released()
                 return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
-            self._acknowledge_lost_attempt()
+            if trial is None:
+                self._acknowledge_lost_attempt()
             script = ScriptRun(
                 connection,
                 batches,
