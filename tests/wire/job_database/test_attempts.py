@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from airflow_provider_elasticjobs.job_database.cancellation import cancel_execut
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.executions import begin_attempt, finish_target, wait_for_retry
 from airflow_provider_elasticjobs.job_database.places import note_waiting
-from airflow_provider_elasticjobs.job_database.records import AlreadyFinished, AttemptMessage
+from airflow_provider_elasticjobs.job_database.records import AlreadyFinished, AttemptMessage, RegisteredTarget
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.targets import Target
@@ -342,3 +343,45 @@ class TestStepBegunAnew:
         run.begin([Target(SERVER, "db1"), Target(SERVER, "db2", "new")], try_number=2, clear_number=1)
         assert run.row(1, "db2").target_elastic_pool_name == "old"
         assert run.finish(claim).written
+
+
+class TestAtOnce:
+    """Whatever comes first, each row ends with its attempts in order; the rules of the rows are looked at after it."""
+
+    def test_one_process_finishes_what_another_takes_over(self, db: JobDatabase) -> None:
+        run = Run(db)
+        targets = run.begin(30)
+        claims = [run.claim_and_begin(target) for target in targets]
+
+        def take_over(target: RegisteredTarget) -> int:
+            claim = run.try_claim(target)
+            if isinstance(claim, AlreadyFinished) or not begin_attempt(db, claim, claim.attempts + 1).begun:
+                return 0
+            return int(run.finish(claim).written)
+
+        with ThreadPoolExecutor(8) as threads:
+            finished = [threads.submit(run.finish, claim) for claim in claims]
+            taken = [threads.submit(take_over, target) for target in targets]
+        assert sum(each.result().written for each in finished) + sum(each.result() for each in taken) == 30
+        assert run.lifecycles() == ("Succeeded", "Succeeded")
+        last = {one.target_database_name: one.outcome for one in attempts(db, run.id)}
+        assert list(last.values()) == ["succeeded"] * 30
+
+    def test_a_run_is_stopped_while_its_attempts_begin_and_end(self, db: JobDatabase) -> None:
+        run = Run(db)
+        targets = run.begin(30)
+
+        def work(target: RegisteredTarget) -> None:
+            claim = run.try_claim(target)
+            if isinstance(claim, AlreadyFinished):
+                return
+            if begin_attempt(db, claim, 1).begun and wait_for_retry(db, claim, "no", delay_seconds=0):
+                begin_attempt(db, claim, 2)
+            run.finish(claim, Lifecycle.CANCELED)
+
+        with ThreadPoolExecutor(8) as threads:
+            working = [threads.submit(work, target) for target in targets]
+            cancel_execution(db, run.id)
+        assert [each.result() for each in working] == [None] * 30
+        assert run.lifecycles() == ("Canceled", "Canceled")
+        assert all(one.outcome in ("failed", "cancelled") for one in attempts(db, run.id))
