@@ -14,6 +14,7 @@ from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.waiting_room import pauses
 from airflow_provider_elasticjobs.job_database import executions
+from airflow_provider_elasticjobs.job_database.places import note_waiting
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
@@ -75,11 +76,7 @@ class TargetExecution:
             self._log(logging.INFO, f"Nothing to do, the row had ended: {claim.lifecycle}, {claim.message}")
             return TargetResult(claim.lifecycle, claim.message or "", 0)
         with self._agent.track(claim.job_execution_id, self.cancel):
-            try:
-                return self._run_claimed(claim)
-            except JobDatabaseAwayError as error:
-                self._write_later(claim, error)
-                raise
+            return self._run_claimed(claim)
 
     def cancel(self) -> None:
         """Stop the script on the server, or whatever is waited for; from any thread, more than once."""
@@ -90,23 +87,37 @@ class TargetExecution:
         self._stop.halt(StopReason.RELEASED)
 
     def _run_claimed(self, claim: Claim) -> TargetResult:
-        runner = AttemptRunner(self.order, claim, connect=self._connect, stop=self._stop, log=self._log)
+        runner = AttemptRunner(
+            self.order,
+            claim,
+            connect=self._connect,
+            stop=self._stop,
+            log=self._log,
+            on_waiting=lambda cause: self._note_waiting(claim, cause),
+        )
+        try:
+            return self._make_attempts(runner, claim)
+        except JobDatabaseAwayError as error:
+            self._write_later(runner, claim, error)
+            raise
+
+    def _make_attempts(self, runner: AttemptRunner, claim: Claim) -> TargetResult:
         attempt = claim.attempts
         while True:
             attempt += 1
             ending = self._ended = self._attempt(runner, claim, attempt)
             if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
-                return self._finish(claim, ending, attempt)
-            if stopped := self._wait_for_retry(claim, ending, attempt):
-                return self._finish(claim, Ending.stopped(stopped), attempt)
+                return self._finish(runner, claim, ending, attempt)
+            if stopped := self._wait_for_retry(runner, claim, ending, attempt):
+                return self._finish(runner, claim, Ending.stopped(stopped), attempt)
 
-    def _write_later(self, claim: Claim, away: JobDatabaseAwayError) -> None:
+    def _write_later(self, runner: AttemptRunner, claim: Claim, away: JobDatabaseAwayError) -> None:
         """Leave to the agent what could not be written: how the last attempt ended, or that none could begin."""
         ending = self._ended or Ending(Lifecycle.FAILED, Outcome.FAILED, away.message, away)
         self._log(logging.ERROR, f"Not written yet, for want of the job database: {ending.lifecycle}")
-        self._agent.write_later(lambda: self._write_end(claim, ending))
+        self._agent.write_later(lambda: self._write_end(runner, claim, ending))
 
-    def _write_end(self, claim: Claim, ending: Ending) -> tuple[Settled, str]:
+    def _write_end(self, runner: AttemptRunner, claim: Claim, ending: Ending) -> tuple[Settled, str]:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
         message = ending.message or sentence
@@ -117,13 +128,14 @@ class TargetExecution:
             message,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            messages=runner.messages,
         )
         self._give_place_back(claim)
         return settled, message
 
-    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+    def _finish(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
         self._ended = ending
-        settled, message = self._write_end(claim, ending)
+        settled, message = self._write_end(runner, claim, ending)
         if settled.lifecycle is None:
             raise self._claim_lost()
         if not settled.written:
@@ -175,7 +187,13 @@ class TargetExecution:
     def _expire(self) -> None:
         self._stop.halt(StopReason.TIMED_OUT)
 
-    def _wait_for_retry(self, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
+    def _note_waiting(self, claim: Claim, cause: str | None) -> None:
+        try:
+            note_waiting(self._agent.job_database, claim, cause)
+        except ElasticJobsError as error:
+            self._log(logging.WARNING, f"What is waited for could not be written down: {error}")
+
+    def _wait_for_retry(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
         delay = self.order.retry.delay(attempt)
         self._log(logging.WARNING, f"Attempt {attempt} failed: {ending.message}")
         if executions.wait_for_retry(
@@ -185,6 +203,8 @@ class TargetExecution:
             delay_seconds=delay,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            lost_attempt=runner.lost_attempt or ending.outcome is Outcome.UNKNOWN,
+            messages=runner.messages,
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")

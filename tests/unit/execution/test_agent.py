@@ -39,6 +39,7 @@ def agent_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., JobAgent]:
     """Return a function that makes an agent with a fast heart."""
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
     monkeypatch.setattr(module, "heartbeat", lambda db, _: db.beat())
+    monkeypatch.setattr(module, "retire", lambda db, _: None)
 
     def make(database: Any) -> JobAgent:
         return JobAgent(database)
