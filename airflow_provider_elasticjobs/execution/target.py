@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError, JobDatabaseAwayError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
@@ -76,7 +76,11 @@ class TargetExecution:
             self._log(logging.INFO, f"Nothing to do, the row had ended: {claim.lifecycle}, {claim.message}")
             return TargetResult(claim.lifecycle, claim.message or "", 0)
         with self._agent.track(claim.job_execution_id, self.cancel):
-            return self._run_claimed(claim)
+            try:
+                return self._run_claimed(claim)
+            except JobDatabaseAwayError as error:
+                self._write_later(claim, error)
+                raise
 
     def cancel(self) -> None:
         """Stop the script on the server, or whatever is waited for; from any thread, more than once."""
@@ -95,29 +99,22 @@ class TargetExecution:
             log=self._log,
             on_waiting=lambda cause: self._note_waiting(claim, cause),
         )
-        try:
-            return self._make_attempts(runner, claim)
-        except JobDatabaseAwayError as error:
-            self._write_later(runner, claim, error)
-            raise
-
-    def _make_attempts(self, runner: AttemptRunner, claim: Claim) -> TargetResult:
         attempt = claim.attempts
         while True:
             attempt += 1
             ending = self._ended = self._attempt(runner, claim, attempt)
             if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
-                return self._finish(runner, claim, ending, attempt)
+                return self._finish(claim, ending, attempt)
             if stopped := self._wait_for_retry(runner, claim, ending, attempt):
-                return self._finish(runner, claim, Ending.stopped(stopped), attempt)
+                return self._finish(claim, Ending.stopped(stopped), attempt)
 
-    def _write_later(self, runner: AttemptRunner, claim: Claim, away: JobDatabaseAwayError) -> None:
+    def _write_later(self, claim: Claim, away: JobDatabaseAwayError) -> None:
         """Leave to the agent what could not be written: how the last attempt ended, or that none could begin."""
         ending = self._ended or Ending(Lifecycle.FAILED, Outcome.FAILED, away.message, away)
         self._log(logging.ERROR, f"Not written yet, for want of the job database: {ending.lifecycle}")
-        self._agent.write_later(lambda: self._write_end(runner, claim, ending))
+        self._agent.write_later(lambda: self._write_end(claim, ending))
 
-    def _write_end(self, runner: AttemptRunner, claim: Claim, ending: Ending) -> tuple[Settled, str]:
+    def _write_end(self, claim: Claim, ending: Ending) -> tuple[Settled, str]:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
         message = ending.message or sentence
@@ -128,14 +125,14 @@ class TargetExecution:
             message,
             outcome=ending.outcome,
             error_number=ending.error_number,
-            messages=runner.messages,
+            messages=ending.messages,
         )
         self._give_place_back(claim)
         return settled, message
 
-    def _finish(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
         self._ended = ending
-        settled, message = self._write_end(runner, claim, ending)
+        settled, message = self._write_end(claim, ending)
         if settled.lifecycle is None:
             raise self._claim_lost()
         if not settled.written:
@@ -156,11 +153,12 @@ class TargetExecution:
         self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
         try:
             with self._agent.deadlines.within(self.order.step_timeout, self._expire):
-                return runner.run()
+                ending = runner.run()
         except ElasticJobsError as error:
             error.step_name, error.attempt = claim.step_name, attempt
             self._stop.raise_if_released()
-            return ending_of(error, self._stop.reason)
+            ending = ending_of(error, self._stop.reason)
+        return replace(ending, messages=runner.messages)
 
     def _begin(self, claim: Claim, attempt: int) -> AttemptStart:
         """Begin an attempt, once there is a place for it where the step has a cap; nothing is held meanwhile."""
@@ -204,7 +202,7 @@ class TargetExecution:
             outcome=ending.outcome,
             error_number=ending.error_number,
             lost_attempt=runner.lost_attempt or ending.outcome is Outcome.UNKNOWN,
-            messages=runner.messages,
+            messages=ending.messages,
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
