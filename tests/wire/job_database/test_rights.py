@@ -105,12 +105,10 @@ class TestUpgrade:
         assert "CREATE VIEW" not in said
         assert current_version(visitor.owner) == 4
 
-    def test_the_server_itself_refuses_what_was_not_asked_for(self, visitor: Visitor) -> None:
-        """What an engine does not tell beforehand, it says when it is done: the number, and nothing half done."""
-        visitor.owner.close()
-        with pytest.raises(JobDatabaseError) as caught:
+    def test_what_the_server_refuses_later_is_said_with_its_words(self, visitor: Visitor) -> None:
+        """An engine that cannot tell beforehand refuses the statement, and the step is undone."""
+        with pytest.raises(JobDatabaseError, match="denied"):
             visitor.db.transact(lambda session: session.text("CREATE SCHEMA jobs;"))
-        assert "denied" in str(caught.value)
         assert current_version(visitor.owner) == 0
 
 
@@ -120,10 +118,10 @@ class TestRunning:
         upgrade(visitor.owner)
         return visitor.db
 
-    def test_without_any_right_it_is_said_that_one_may_not_look(self, visitor: Visitor, db: JobDatabase) -> None:
-        if current_visible(db):
-            pytest.skip("this server shows names to everybody: the next test is about its answer")
-        assert "may not look into" in refused(lambda: inspect_job_database(db))
+    def test_without_any_right_one_may_not_even_look(self, db: JobDatabase) -> None:
+        """Servers differ on whether names are shown to everybody; then the version cannot be read."""
+        said = refused(lambda: inspect_job_database(db))
+        assert "that this login may not look into" in said or "the login lacks a right: SELECT" in said
 
     def test_what_lacks_is_named(self, visitor: Visitor, db: JobDatabase) -> None:
         visitor.as_owner("GRANT SELECT, INSERT ON SCHEMA::jobs_internal TO {};", "GRANT SELECT ON SCHEMA::jobs TO {};")
@@ -160,11 +158,3 @@ class TestRunning:
         said = refused(lambda: downgrade(db, 0, accept_loss=True))
         assert "CONTROL on schema jobs_internal" in said
         assert current_version(visitor.owner) == LATEST
-
-
-def current_visible(db: JobDatabase) -> bool:
-    """Whether a login without rights sees the names of what it may not use."""
-    try:
-        return current_version(db) > 0
-    except JobDatabaseError as error:
-        return "may not look" not in str(error)
