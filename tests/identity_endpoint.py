@@ -84,6 +84,7 @@ class IdentityEndpoint:
             "AZURE_AUTHORITY_HOST": f"https://localhost:{self._directory.server_port}",
             "AZURE_FEDERATED_TOKEN_FILE": str(federated),
             "REQUESTS_CA_BUNDLE": str(self._certificates.authority),
+            "NO_PROXY": "127.0.0.1,localhost",
         }
 
     def close(self) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,52 +19,13 @@ from airflow_provider_elasticjobs.authentication import (
     ManagedIdentity,
     ServicePrincipal,
     WorkloadIdentity,
-    azure_tokens,
 )
-from airflow_provider_elasticjobs.authentication.token_cache import TokenCache
 from airflow_provider_elasticjobs.connections.connect import connect
 from airflow_provider_elasticjobs.exceptions import LoginFailedError
 from tests.identity_endpoint import SYSTEM_ASSIGNED, TENANT, IdentityEndpoint
+from tests.wire.conftest import TokenClock
 
 _SECRET = f"secret-{uuid.uuid4()}"
-_OTHERS = ("IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY")
-
-
-class Clock:
-    """The time of a token cache, ahead of the machine's by what a test says."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock of the one token cache of the test."""
-    made = Clock()
-    cache = TokenCache(made)
-    monkeypatch.setattr(azure_tokens, "process_token_cache", lambda: cache)
-    return made
-
-
-@pytest.fixture
-def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[IdentityEndpoint]:
-    with closing(IdentityEndpoint(tmp_path)) as made:
-        for name in (*_OTHERS, *(name.lower() for name in _OTHERS)):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in made.environment.items():
-            monkeypatch.setenv(name, value)
-        yield made
-
-
-@pytest.fixture
-def accepted(endpoint: IdentityEndpoint, sandbox: Any, server: Any) -> IdentityEndpoint:
-    """The endpoint, whose tokens the server accepts for a user with the client id as its name."""
-    endpoint.issued = lambda token, client_id: sandbox.set_token(token, client_id, server=server.name)
-    return endpoint
-
-
 IDENTITIES: tuple[Callable[[str], Authentication], ...] = (
     lambda name: ManagedIdentity(client_id=name),
     lambda name: ServicePrincipal(client_id=name, tenant_id=TENANT, client_secret=_SECRET),
@@ -95,26 +54,28 @@ def who(settings: Any, server: Any) -> str:
 
 
 class TestRequests:
-    def test_a_user_assigned_identity_is_asked_for_by_its_client_id(self, endpoint: IdentityEndpoint) -> None:
+    def test_a_user_assigned_identity_is_asked_for_by_its_client_id(self, identity_endpoint: IdentityEndpoint) -> None:
         client_id = str(uuid.uuid4())
-        assert ManagedIdentity(client_id=client_id).access_token().text == endpoint.tokens[0]
-        (request,) = endpoint.requests
+        assert ManagedIdentity(client_id=client_id).access_token().text == identity_endpoint.tokens[0]
+        (request,) = identity_endpoint.requests
         assert request.client_id == client_id
         assert request.given["resource"] == "https://database.windows.net"
 
-    def test_a_system_assigned_identity_is_asked_for_without_one(self, endpoint: IdentityEndpoint) -> None:
+    def test_a_system_assigned_identity_is_asked_for_without_one(self, identity_endpoint: IdentityEndpoint) -> None:
         ManagedIdentity(token_scope="https://other.example/.default").access_token()
-        (request,) = endpoint.requests
+        (request,) = identity_endpoint.requests
         assert (request.client_id, request.given["resource"]) == (SYSTEM_ASSIGNED, "https://other.example")
 
-    def test_a_service_principal_shows_its_secret(self, endpoint: IdentityEndpoint) -> None:
+    def test_a_service_principal_shows_its_secret(self, identity_endpoint: IdentityEndpoint) -> None:
         ServicePrincipal(client_id="app", tenant_id=TENANT, client_secret=_SECRET).access_token()
-        (request,) = endpoint.requests
+        (request,) = identity_endpoint.requests
         assert (request.client_id, request.given["client_secret"]) == ("app", _SECRET)
 
-    def test_a_workload_identity_shows_the_token_of_its_service_account(self, endpoint: IdentityEndpoint) -> None:
+    def test_a_workload_identity_shows_the_token_of_its_service_account(
+        self, identity_endpoint: IdentityEndpoint
+    ) -> None:
         WorkloadIdentity(client_id="app", tenant_id=TENANT).access_token()
-        (request,) = endpoint.requests
+        (request,) = identity_endpoint.requests
         assert request.given["client_assertion"].startswith("assertion-")
 
 
@@ -149,38 +110,38 @@ class TestSessions:
         accepted: IdentityEndpoint,
         server: Any,
         sandbox: Any,
-        clock: Clock,
+        token_clock: TokenClock,
         identity: Callable[[str], Authentication],
     ) -> None:
         accepted.lifetime = 600
         settings = replace(server.settings, authentication=identity("renewed"))
         assert who(settings, server) == "renewed"
-        clock.ahead = 301  # within the five minutes before its end
+        token_clock.ahead = 301  # within the five minutes before its end
         assert who(settings, server) == "renewed"
         sandbox.expire_token(accepted.tokens[0], server=server.name)
         assert who(settings, server) == "renewed"
         assert len(accepted.requests) == 2
 
     def test_a_token_that_the_server_takes_for_expired_is_replaced_once_for_all(
-        self, accepted: IdentityEndpoint, server: Any, sandbox: Any, clock: Clock
+        self, accepted: IdentityEndpoint, server: Any, sandbox: Any, token_clock: TokenClock
     ) -> None:
         settings = replace(server.settings, authentication=ManagedIdentity(client_id="replaced"))
         who(settings, server)
-        clock.ahead = 61
+        token_clock.ahead = 61
         sandbox.expire_token(accepted.tokens[0], server=server.name)
         with ThreadPoolExecutor(10) as threads:
             assert list(threads.map(lambda _: who(settings, server), range(10))) == ["replaced"] * 10
         assert len(accepted.requests) == 2
 
     def test_a_new_token_that_is_refused_is_not_asked_for_again(
-        self, endpoint: IdentityEndpoint, server: Any, clock: Clock
+        self, identity_endpoint: IdentityEndpoint, server: Any, token_clock: TokenClock
     ) -> None:
         settings = replace(server.settings, authentication=ManagedIdentity(client_id="unknown"))
         assert {error.number for error in failures(settings, server, 10)} == {18456}
-        assert len(endpoint.requests) == 1
-        clock.ahead = 61
+        assert len(identity_endpoint.requests) == 1
+        token_clock.ahead = 61
         assert {error.number for error in failures(settings, server, 10)} == {18456}
-        assert len(endpoint.requests) == 2
+        assert len(identity_endpoint.requests) == 2
 
     def test_a_session_outlives_its_token(self, accepted: IdentityEndpoint, server: Any, sandbox: Any) -> None:
         settings = replace(server.settings, authentication=ManagedIdentity(client_id="long"))
@@ -193,20 +154,24 @@ class TestRefusals:
     """Whatever the endpoint does, one thread asks, the library repeats it a few times, and all are told the same."""
 
     @pytest.fixture(params=["throttled", "down", "broken"])
-    def failing(self, request: pytest.FixtureRequest, endpoint: IdentityEndpoint) -> IdentityEndpoint:
+    def failing(self, request: pytest.FixtureRequest, identity_endpoint: IdentityEndpoint) -> IdentityEndpoint:
         if request.param == "throttled":
-            endpoint.refusal = (429, {"Retry-After": "1"}, {"error": "too_many", "error_description": "slow down"})
+            identity_endpoint.refusal = (
+                429,
+                {"Retry-After": "1"},
+                {"error": "too_many", "error_description": "slow down"},
+            )
         elif request.param == "broken":
-            endpoint.refusal = (400, {}, {"error": "invalid_client", "error_description": "no such identity"})
-        endpoint.is_down = request.param == "down"
-        return endpoint
+            identity_endpoint.refusal = (400, {}, {"error": "invalid_client"})
+        identity_endpoint.is_down = request.param == "down"
+        return identity_endpoint
 
     @pytest.mark.parametrize("identity", IDENTITIES[:2], ids=_NAMES[:2])
     def test_a_hundred_logins_at_once_are_one_failure(
         self,
         failing: IdentityEndpoint,
         server: Any,
-        clock: Clock,
+        token_clock: TokenClock,
         identity: Callable[[str], Authentication],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
@@ -224,23 +189,25 @@ class TestRefusals:
         assert [secret for secret in (_SECRET, failing.header) if secret in shown] == []
 
     @pytest.mark.sandbox_only
-    def test_it_goes_on_when_the_endpoint_is_back(self, accepted: IdentityEndpoint, server: Any, clock: Clock) -> None:
+    def test_it_goes_on_when_the_endpoint_is_back(
+        self, accepted: IdentityEndpoint, server: Any, token_clock: TokenClock
+    ) -> None:
         accepted.refusal = (400, {}, {"error": "invalid_request"})
         settings = replace(server.settings, authentication=ManagedIdentity(client_id="back"))
         failures(settings, server, 3)
         accepted.refusal = None
-        clock.ahead = 11
+        token_clock.ahead = 11
         assert who(settings, server) == "back"
 
     @pytest.mark.sandbox_only
     def test_a_good_token_is_used_on_while_the_endpoint_is_away(
-        self, accepted: IdentityEndpoint, server: Any, clock: Clock
+        self, accepted: IdentityEndpoint, server: Any, token_clock: TokenClock
     ) -> None:
         accepted.lifetime = 600
         settings = replace(server.settings, authentication=ManagedIdentity(client_id="on"))
         who(settings, server)
         accepted.refusal = (400, {}, {"error": "invalid_request"})
-        clock.ahead = 400
+        token_clock.ahead = 400
         with ThreadPoolExecutor(10) as threads:
             assert set(threads.map(lambda _: who(settings, server), range(10))) == {"on"}
         assert len(accepted.requests) == 2
@@ -248,7 +215,7 @@ class TestRefusals:
 
 @pytest.mark.sandbox_only
 def test_no_token_is_in_any_log(
-    accepted: IdentityEndpoint, server: Any, caplog: pytest.LogCaptureFixture, clock: Clock
+    accepted: IdentityEndpoint, server: Any, caplog: pytest.LogCaptureFixture, token_clock: TokenClock
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for name, identity in zip(_NAMES, IDENTITIES, strict=True):
