@@ -81,8 +81,10 @@ def upgrade(db: JobDatabase, steps: Sequence[SchemaStep] | None = None) -> list[
     version = current_version(db)
     refuse_newer(db, version, known[-1].version)
     pending = [step for step in known if step.version > version]
+    if not pending:
+        return []
     lacking = db.repeatedly(lambda session: lacking_rights(session, rights_to_apply(pending)))
-    if pending and lacking:
+    if lacking:
         raise refusal(db, f"cannot be installed or upgraded: {lacking}")
     return [step.name for step in pending if db.transact(partial(_apply, step=step, db=db))]
 
