@@ -7,12 +7,13 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID, uuid4
 
+from airflow_provider_elasticjobs.exceptions import ElasticJobsError
 from airflow_provider_elasticjobs.execution.deadlines import Deadlines
 from airflow_provider_elasticjobs.execution.waiting_room import WaitingRoom
-from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY, heartbeat
+from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY, heartbeat, retire
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import Agent
 
@@ -67,14 +68,21 @@ class JobAgent:
                 self._changed.notify()
 
     def _beat(self) -> None:
+        """Renew the lease until there is none; a process that had one is forgotten then, until it takes another."""
+        is_known = False
         while self._wait():
             try:
                 stopped = set(heartbeat(self.job_database, self.record))
+                is_known = True
             except Exception:  # noqa: BLE001 the job database may be away for a while; scripts go on
                 _log.warning("The job database did not take the heartbeat; trying again", exc_info=True)
                 continue
             for cancel in self._cancels(stopped):
                 cancel()
+        if is_known:
+            # One that stays is removed when its heartbeat is old.
+            with suppress(ElasticJobsError):
+                retire(self.job_database, self.record)
 
     def _wait(self) -> bool:
         """Wait for the next beat; False when nothing is tracked any more and the thread may end."""

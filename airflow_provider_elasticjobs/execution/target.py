@@ -14,9 +14,11 @@ from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.waiting_room import pauses
 from airflow_provider_elasticjobs.job_database import executions
+from airflow_provider_elasticjobs.job_database.places import note_waiting
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
+from airflow_provider_elasticjobs.model.outcome import Outcome
 
 __all__ = ["TargetExecution", "TargetResult"]
 
@@ -82,17 +84,24 @@ class TargetExecution:
         self._stop.halt(StopReason.RELEASED)
 
     def _run_claimed(self, claim: Claim) -> TargetResult:
-        runner = AttemptRunner(self.order, claim, connect=self._connect, stop=self._stop, log=self._log)
+        runner = AttemptRunner(
+            self.order,
+            claim,
+            connect=self._connect,
+            stop=self._stop,
+            log=self._log,
+            on_waiting=lambda cause: self._note_waiting(claim, cause),
+        )
         attempt = claim.attempts
         while True:
             attempt += 1
             ending = self._attempt(runner, claim, attempt)
             if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
-                return self._finish(claim, ending, attempt)
-            if stopped := self._wait_for_retry(claim, ending, attempt):
-                return self._finish(claim, Ending.stopped(stopped), attempt)
+                return self._finish(runner, claim, ending, attempt)
+            if stopped := self._wait_for_retry(runner, claim, ending, attempt):
+                return self._finish(runner, claim, Ending.stopped(stopped), attempt)
 
-    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+    def _finish(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
         message = ending.message or sentence
@@ -103,6 +112,7 @@ class TargetExecution:
             message,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            messages=runner.messages,
         )
         self._give_place_back(claim)
         if settled.lifecycle is None:
@@ -156,7 +166,13 @@ class TargetExecution:
     def _expire(self) -> None:
         self._stop.halt(StopReason.TIMED_OUT)
 
-    def _wait_for_retry(self, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
+    def _note_waiting(self, claim: Claim, cause: str | None) -> None:
+        try:
+            note_waiting(self._agent.job_database, claim, cause)
+        except ElasticJobsError as error:
+            self._log(logging.WARNING, f"What is waited for could not be written down: {error}")
+
+    def _wait_for_retry(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
         delay = self.order.retry.delay(attempt)
         self._log(logging.WARNING, f"Attempt {attempt} failed: {ending.message}")
         if executions.wait_for_retry(
@@ -166,6 +182,8 @@ class TargetExecution:
             delay_seconds=delay,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            lost_attempt=runner.lost_attempt or ending.outcome is Outcome.UNKNOWN,
+            messages=runner.messages,
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")

@@ -20,6 +20,10 @@ _DROPS_TABLE = re.compile(r"^DROP[ \t]+TABLE[ \t]+(\w+\.\w+)", re.IGNORECASE | r
 _DROPS_COLUMN = re.compile(
     r"^ALTER[ \t]+TABLE[ \t]+(\w+\.\w+)[ \t]+DROP[ \t]+COLUMN[ \t]+(\w+)", re.IGNORECASE | re.MULTILINE
 )
+_ADDS_DEFAULT = re.compile(
+    r"^ALTER[ \t]+TABLE[ \t]+(\w+\.\w+)[ \t]+ADD[ \t]+(\w+)\b[^;]*?\bDEFAULT[ \t]+\(?(-?\d+|N?'[^']*')",
+    re.IGNORECASE | re.MULTILINE,
+)
 _DROPS_ROLE = re.compile(r"^DROP[ \t]+ROLE[ \t]+(\w+)", re.IGNORECASE | re.MULTILINE)
 
 #: Which steps were applied is no history of jobs.
@@ -45,7 +49,7 @@ class Loss:
     """What is gone after a downgrade.
 
     :param what: a table, or a column of a table that stays.
-    :param rows: how many rows it has, or is not NULL in.
+    :param rows: how many rows it has, or says something in.
     """
 
     what: str
@@ -124,18 +128,26 @@ def losses_of(session: Session, doomed: Sequence[SchemaStep]) -> list[Loss]:
     """Return what the undo scripts of steps would destroy, as far as it has rows.
 
     :param session: of the job database.
-    :param doomed: the steps; each ``DROP TABLE`` and ``DROP COLUMN`` that begins a line of their undo scripts counts.
+    :param doomed: the steps; each ``DROP TABLE`` and ``DROP COLUMN`` that begins a line of their undo scripts counts. A
+        column that its step added with a default says something where it has another value.
     """
+    defaults = {
+        (table, column): value for step in doomed for table, column, value in _ADDS_DEFAULT.findall(step.script)
+    }
     script = "\n".join(step.undo or "" for step in doomed)
     tables = dict.fromkeys(_DROPS_TABLE.findall(script))
     counted = {table: "1 = 1" for table in tables if table != _BOOKKEEPING}
     losses = [Loss(table, _rows(session, table, condition)) for table, condition in counted.items()]
     losses += [
-        Loss(f"{table}.{column}", _rows(session, table, f"{column} IS NOT NULL"))
+        Loss(f"{table}.{column}", _rows(session, table, _says_something(column, defaults.get((table, column)))))
         for table, column in _DROPS_COLUMN.findall(script)
         if table not in tables
     ]
     return [loss for loss in losses if loss.rows]
+
+
+def _says_something(column: str, default: str | None) -> str:
+    return f"{column} IS NOT NULL" if default is None else f"{column} <> {default}"
 
 
 def _rows(session: Session, table: str, condition: str) -> int:

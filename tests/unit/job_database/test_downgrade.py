@@ -45,6 +45,19 @@ def test_tables_and_columns_that_go_are_counted_once() -> None:
     assert [str(loss) for loss in losses] == ["7 row(s) of jobs_internal.a", "2 row(s) of jobs_internal.b.c"]
 
 
+def test_a_column_with_a_default_says_something_where_it_has_another_value() -> None:
+    session = Counting(0, 1)
+    script = (
+        "ALTER TABLE jobs_internal.a ADD b int NOT NULL CONSTRAINT DF_b DEFAULT 0;\nGO\n"
+        "ALTER TABLE jobs_internal.a ADD c nvarchar(9) NOT NULL CONSTRAINT DF_c DEFAULT (N'x y');"
+    )
+    undo = "ALTER TABLE jobs_internal.a DROP COLUMN b;\nGO\nALTER TABLE jobs_internal.a DROP COLUMN c;"
+    assert [str(loss) for loss in losses_of(session, [SchemaStep(1, "x", script, undo)])] == [
+        "1 row(s) of jobs_internal.a.c"
+    ]
+    assert session.counted == ["jobs_internal.a WHERE b <> 0", "jobs_internal.a WHERE c <> N'x y'"]
+
+
 def test_what_is_empty_is_no_loss() -> None:
     assert losses_of(Counting(0), [step("DROP TABLE jobs_internal.a;")]) == []
 
