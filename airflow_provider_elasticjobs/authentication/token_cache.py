@@ -20,7 +20,7 @@ __all__ = ["CachedToken", "TokenCache", "process_token_cache"]
 _RENEW_EARLY = 300.0  # seconds before expiry at which renewal begins
 _RETRY_AFTER = 30.0  # seconds between attempts to renew a token that is still good
 _PAUSE = 10.0  # seconds after a failure in which nobody asks again
-_FRESH = 60.0  # seconds for which a new token is not refused for its age
+_FRESH = 60.0  # seconds in which a new token was not refused for its age, and nobody asks for another
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CachedToken:
 class _Entry:
     lock: threading.Lock = field(default_factory=threading.Lock)
     token: CachedToken | None = None
-    fetched: float = 0.0
+    asked: float = 0.0
     next_renewal: float = 0.0
     failure: Exception | None = None
 
@@ -88,7 +88,7 @@ class TokenCache:
         """
         entry = self._entry(identity)
         with entry.lock:
-            if entry.token is refused and self._clock() >= entry.fetched + _FRESH:
+            if entry.token is refused and self._clock() >= entry.asked + _FRESH:
                 entry.next_renewal = 0.0
                 self._renewed(entry, fetch)
             found = entry.token
@@ -107,6 +107,7 @@ class TokenCache:
                 return good  # renewed by the thread this one waited for
             if entry.failure is not None:
                 raise copy.copy(entry.failure)
+        entry.asked = now
         try:
             entry.token = fetched = fetch()
         except Exception as error:
@@ -115,7 +116,7 @@ class TokenCache:
                 return good
             entry.failure = copy.copy(error)
             raise
-        entry.failure, entry.fetched = None, now
+        entry.failure = None
         entry.next_renewal = max(fetched.expires_on - _RENEW_EARLY, now + _RETRY_AFTER)
         return fetched
 

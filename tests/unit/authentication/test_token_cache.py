@@ -165,8 +165,9 @@ class TestAfterRefusal:
         token = cache.get("x", endpoint.fetch)
         clock.now += 60
         endpoint.failing = True
-        assert cache.after_refusal("x", token, endpoint.fetch) is None
+        assert [cache.after_refusal("x", token, endpoint.fetch) for _ in range(3)] == [None] * 3
         assert cache.get("x", endpoint.fetch) is token
+        assert endpoint.calls == 2
 
     def test_one_that_has_expired_is_renewed_in_any_case(self, clock: Clock, endpoint: Endpoint) -> None:
         cache = TokenCache(clock)
