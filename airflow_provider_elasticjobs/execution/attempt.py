@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_elasticjobs.connections.connection_string import application_name_of
@@ -20,6 +20,7 @@ from airflow_provider_elasticjobs.execution.session import (
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace, OutputRun, OutputWriter
 from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
@@ -49,6 +50,7 @@ class AttemptRunner:
     :param connect: opens a connection to the target in autocommit mode.
     :param stop: the target's signal to stop.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param output: where the script's result goes.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class AttemptRunner:
         connect: Connector,
         stop: StopSignal,
         log: Callable[[int, str], None],
+        output: OutputPlace | None = None,
     ) -> None:
         self._order = order
         self._claim = claim
         self._connect = connect
         self._stop = stop
         self._log = log
+        self._output = output
         self._lost = claim.lost_attempt
 
     def run(self) -> Ending:
@@ -85,22 +89,37 @@ class AttemptRunner:
                 self._stop.raise_if_released()
                 return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
             self._acknowledge_lost_attempt()
-            script = ScriptRun(
-                connection,
-                batches,
-                on_message=self._say,
-                on_result=self._count,
-                server=target.server_name,
-                database=target.database_name,
-            )
-            with self._stop.stops(script):
-                script.run()
-            refuse_open_transactions(connection, target)
+            with self._opened_output() as writer:
+                script = ScriptRun(
+                    connection,
+                    batches,
+                    on_message=self._say,
+                    on_result=self._count,
+                    receiver=writer,
+                    server=target.server_name,
+                    database=target.database_name,
+                )
+                with self._stop.stops(script):
+                    script.run()
+                refuse_open_transactions(connection, target)
+                if writer is not None:
+                    self._log(logging.INFO, f"{writer.commit()} row(s) written to the output")
         finally:
             # A broken connection cannot be closed politely, and what broke it is on its way up already.
             with contextlib.suppress(Exception):
                 connection.close()
         return _SUCCEEDED
+
+    @contextlib.contextmanager
+    def _opened_output(self) -> Iterator[OutputWriter | None]:
+        """Open the step's output, if it has one, before the script is sent; what is not committed is gone at the end."""
+        if self._output is None:
+            yield None
+            return
+        claim, target = self._claim, self._order.target
+        run = OutputRun(self._order.execution_id, claim.job_execution_id, target, self._stop.stops)
+        with contextlib.closing(self._output.open(run)) as writer:
+            yield writer
 
     def _lock(self, connection: pyodbc.Connection) -> bool:
         """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""

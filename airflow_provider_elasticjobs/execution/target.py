@@ -17,6 +17,7 @@ from airflow_provider_elasticjobs.job_database import executions
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 
 __all__ = ["TargetExecution", "TargetResult"]
 
@@ -38,6 +39,7 @@ class TargetExecution:
     :param agent: this process, as the job database knows it.
     :param connect: opens a connection to the target in autocommit mode.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param output: the place that the order's output names.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class TargetExecution:
         agent: JobAgent,
         connect: Connector,
         log: Callable[[int, str], None],
+        output: OutputPlace | None = None,
     ) -> None:
         self.order = order
         self._airflow = airflow
         self._agent = agent
         self._connect = connect
         self._log = log
+        self._output = output
         self._stop = StopSignal(order.target.label)
 
     def run(self) -> TargetResult:
@@ -82,7 +86,9 @@ class TargetExecution:
         self._stop.halt(StopReason.RELEASED)
 
     def _run_claimed(self, claim: Claim) -> TargetResult:
-        runner = AttemptRunner(self.order, claim, connect=self._connect, stop=self._stop, log=self._log)
+        runner = AttemptRunner(
+            self.order, claim, connect=self._connect, stop=self._stop, log=self._log, output=self._output
+        )
         attempt = claim.attempts
         while True:
             attempt += 1
