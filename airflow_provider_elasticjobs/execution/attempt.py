@@ -112,7 +112,7 @@ class AttemptRunner:
 
     @contextlib.contextmanager
     def _opened_output(self) -> Iterator[OutputWriter | None]:
-        """Open the step's output, if it has one, before the script is sent; what is not committed is gone at the end."""
+        """Open the step's output, if it has one, before the script is sent; what is not committed goes at the end."""
         if self._output is None:
             yield None
             return

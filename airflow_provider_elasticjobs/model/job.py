@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.names import check_name
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 
@@ -51,6 +52,7 @@ class JobStep:
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param conn_id: Airflow connection that runs this step's script; default: the job's.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param output: where the result goes: a :class:`SqlDatabaseOutput` or a :class:`ParquetOutput`; None to let it go.
     :raises DefinitionError: if a value cannot be stored, naming the step.
     """
 
@@ -63,6 +65,7 @@ class JobStep:
     max_parallelism_per_server: int | None = field(default=None, kw_only=True)
     conn_id: str | None = field(default=None, kw_only=True)
     idempotent: bool = field(default=True, kw_only=True)
+    output: SqlDatabaseOutput | ParquetOutput | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name, "name", "JobStep")
@@ -77,6 +80,10 @@ class JobStep:
             value = getattr(self, cap)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise DefinitionError(f"{owner}: {cap} must be 1 or more, or None for no limit, not {value!r}")
+        if self.output is not None and not isinstance(self.output, (SqlDatabaseOutput, ParquetOutput)):
+            raise DefinitionError(
+                f"{owner}: output must be a SqlDatabaseOutput or a ParquetOutput, not {self.output!r}"
+            )
         object.__setattr__(self, "step_timeout", seconds(self.step_timeout, "step_timeout", owner))
 
     @property
@@ -96,6 +103,7 @@ class JobStep:
             "max_parallelism_per_server": self.max_parallelism_per_server,
             "conn_id": self.conn_id,
             "idempotent": self.idempotent,
+            "output": None if self.output is None else self.output.to_json(),
         }
 
     @classmethod
@@ -105,12 +113,14 @@ class JobStep:
         :raises DefinitionError: if a field is missing or out of its range.
         """
         fields = dict(data)
+        output = fields.pop("output", None)
         try:
             return cls(
                 fields.pop("step_name"),
                 TargetGroup.from_json(fields.pop("target_group")),
                 fields.pop("command"),
                 retry=RetryPolicy.from_json(fields.pop("retry", {})),
+                output=None if output is None else output_from_json(output),
                 **fields,
             )
         except KeyError as missing:

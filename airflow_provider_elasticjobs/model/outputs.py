@@ -104,8 +104,8 @@ class ParquetOutput(StepOutput):
 
     A file appears under its name when its target's script has succeeded, and replaces that of an earlier attempt.
 
-    :param path: the folder, ``s3://bucket/collected/{job_execution_id}/``; ``{job_execution_id}``, ``{server_name}`` and
-        ``{database_name}`` stand for the target's.
+    :param path: the folder, ``s3://bucket/collected/{job_execution_id}/``; ``{job_execution_id}``, ``{server_name}``
+        and ``{database_name}`` stand for the target's.
     :param conn_id: Airflow connection of the storage; default: what Airflow takes for the path's scheme.
     :raises DefinitionError: if the path is not one.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
@@ -55,13 +56,15 @@ class ElasticJobOperator(BaseOperator):
         the step's definition, where the run reads it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param step_output: where the result goes: a :class:`SqlDatabaseOutput`, a :class:`ParquetOutput` or its JSON, a
+        template; None to let it go. (``output`` is Airflow's name for an operator's XCom.)
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``.
     """
 
-    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id")
+    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id", "step_output")
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "step_output": "json"}
     ui_color = "#cfe2f3"
 
     def __init__(
@@ -76,6 +79,7 @@ class ElasticJobOperator(BaseOperator):
         max_parallelism: int | None = None,
         max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
+        step_output: SqlDatabaseOutput | ParquetOutput | Mapping[str, Any] | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
         **kwargs: Any,
@@ -90,6 +94,8 @@ class ElasticJobOperator(BaseOperator):
         self.max_parallelism = max_parallelism
         self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
+        kinds = (SqlDatabaseOutput, ParquetOutput)
+        self.step_output = step_output.to_json() if isinstance(step_output, kinds) else step_output
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
@@ -131,6 +137,7 @@ class ElasticJobOperator(BaseOperator):
             retry=retry,
             step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
             idempotent=self.idempotent,
+            output=self._output(),
         )
         return {
             "order": order.to_json(),
@@ -138,6 +145,13 @@ class ElasticJobOperator(BaseOperator):
             "elasticjobs_conn_id": target.conn_id or self.elasticjobs_conn_id,
             "job_database_conn_id": self.job_database_conn_id,
         }
+
+    def _output(self) -> SqlDatabaseOutput | ParquetOutput | None:
+        """Return the output; a table is written by the step's connection, whatever the target's own is."""
+        output = None if self.step_output is None else output_from_json(self.step_output)
+        if isinstance(output, SqlDatabaseOutput) and output.conn_id is None:
+            return replace(output, conn_id=self.elasticjobs_conn_id)
+        return output
 
     def _run_in_thread(self, target_run: TargetRun) -> tuple[Lifecycle, str]:
         """Run in a helper thread, so that time-outs and signals are not held up by the driver's blocking calls."""

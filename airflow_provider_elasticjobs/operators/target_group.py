@@ -13,6 +13,7 @@ from airflow_provider_elasticjobs.execution.reconcile import reconcile
 from airflow_provider_elasticjobs.execution.step import begin_step
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.outputs import output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, execution_of_run
@@ -147,12 +148,14 @@ class ResolveTargetGroupOperator(BaseOperator):
             )
         arguments = mapped[0].partial_kwargs
         retry = arguments.get("retry") or {}
+        output = arguments.get("step_output")
         return JobStep(
             mapped[0].label or mapped[0].task_id,
             group,
             arguments.get("command", ""),
             retry=retry if isinstance(retry, RetryPolicy) else RetryPolicy.from_json(retry),
             conn_id=arguments.get("elasticjobs_conn_id", DEFAULT_CONNECTION),
+            output=output_from_json(output) if isinstance(output, Mapping) else output,
             **{name: arguments[name] for name in _STEP_ARGUMENTS if name in arguments},
         )
 

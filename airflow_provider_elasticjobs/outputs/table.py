@@ -86,7 +86,7 @@ def _said(there: dict[str, SqlType], column: ResultColumn) -> str:
 
 
 def _holds(found: SqlType | None, wanted: SqlType) -> bool:
-    """Return whether a column takes every value as it is, or else the server refuses the value (one that is too long)."""
+    """Return whether a column takes every value as it is; one that is too long for it is refused by the server."""
     if found is None or found.name != wanted.name:
         return False
     if found.name in ("char", "nchar", "binary"):

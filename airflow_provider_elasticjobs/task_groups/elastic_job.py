@@ -144,6 +144,7 @@ class ElasticJob(TaskGroup):
             max_parallelism=step.max_parallelism,
             max_parallelism_per_server=step.max_parallelism_per_server,
             idempotent=step.idempotent,
+            step_output=None if step.output is None else step.output.to_json(),
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.
             retries=0,
             deferrable=self.deferrable,

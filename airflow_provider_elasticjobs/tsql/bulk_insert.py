@@ -124,9 +124,7 @@ class BulkInsert:
 
     def _run(self, rows: int, block: RowBlock, first: int, times: int) -> None:
         if rows not in self._inserts:
-            self._inserts[rows] = _Insert(
-                self._connection.cursor(), self._head + ", ".join([self._row] * rows), rows
-            )
+            self._inserts[rows] = _Insert(self._connection.cursor(), self._head + ", ".join([self._row] * rows), rows)
         if errors := self._inserts[rows].run(block, first, times):
             raise _error(errors)
 

