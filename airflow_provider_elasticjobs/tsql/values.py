@@ -42,7 +42,7 @@ def _microseconds(value: bytes) -> int:
 
 def _universal_microseconds(value: bytes) -> int:
     hours, minutes = _OFFSET.unpack(value)[-2:]
-    return _microseconds(value[: _TIMESTAMP.size]) - (hours * 60 + minutes) * 60_000_000
+    return _microseconds(value[: _TIMESTAMP.size]) - int(hours * 60 + minutes) * 60_000_000
 
 
 def _nanoseconds(value: bytes) -> int:
