@@ -131,7 +131,10 @@ class OutputError(ElasticJobsError):
     """A script's result could not be written where its step's output says; nothing of this attempt's rows is there.
 
     :attr:`server` and :attr:`database` are the output's. Its cause, if it has one, says whether it may pass by itself.
+    :attr:`script_was_sent` tells whether the script had begun on its target, and perhaps ended.
     """
+
+    script_was_sent = False
 
 
 class OutcomeUnknownError(ElasticJobsError):

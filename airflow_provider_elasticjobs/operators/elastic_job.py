@@ -20,6 +20,7 @@ from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
@@ -56,13 +57,22 @@ class ElasticJobOperator(BaseOperator):
         the step's definition, where the run reads it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
+        (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
     :param step_output: where the result goes: a :class:`SqlDatabaseOutput`, a :class:`ParquetOutput` or its JSON, a
         template; None to let it go. (``output`` is Airflow's name for an operator's XCom.)
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``.
     """
 
-    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id", "step_output")
+    template_fields: Sequence[str] = (
+        "command",
+        "target",
+        "elasticjobs_conn_id",
+        "job_database_conn_id",
+        "trial",
+        "step_output",
+    )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "step_output": "json"}
     ui_color = "#cfe2f3"
@@ -79,6 +89,7 @@ class ElasticJobOperator(BaseOperator):
         max_parallelism: int | None = None,
         max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
+        trial: str | None = None,
         step_output: SqlDatabaseOutput | ParquetOutput | Mapping[str, Any] | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
@@ -94,6 +105,7 @@ class ElasticJobOperator(BaseOperator):
         self.max_parallelism = max_parallelism
         self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
+        self.trial = trial
         kinds = (SqlDatabaseOutput, ParquetOutput)
         self.step_output = step_output.to_json() if isinstance(step_output, kinds) else step_output
         self.deferrable = deferrable
@@ -130,6 +142,10 @@ class ElasticJobOperator(BaseOperator):
         """Return what a trigger and a run in this process are made of alike: plain JSON."""
         target = Target.from_json(self.target)
         retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
+        trial = Trial.of(self.trial, f"task {self.task_id!r}")
+        if trial is not None and retry.retry_on == "any":
+            # A trial is there to show an error, not to wait until it passes.
+            retry = replace(retry, retry_on="transient")
         order = TargetOrder(
             UUID(self.target["execution_id"]),
             target,
@@ -137,6 +153,7 @@ class ElasticJobOperator(BaseOperator):
             retry=retry,
             step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
             idempotent=self.idempotent,
+            trial=trial,
             output=self._output(),
         )
         return {
