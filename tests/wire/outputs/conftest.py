@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from airflow_provider_elasticjobs.connections.connect import connector
+from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
 from airflow_provider_elasticjobs.model.outputs import SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.outputs.sql_database import SqlDatabasePlace
@@ -26,12 +27,14 @@ class Collected:
 
     :param source: the database that scripts run on.
     :param home: the database of the table.
+    :param writer: who writes it; the server's own login by default.
     """
 
     server: LiveServer
     source: str
     home: str
     table: str = field(default_factory=lambda: f"t_{uuid4().hex[:8]}")
+    writer: ConnectionSettings | None = None
 
     def output(self, **options: Any) -> SqlDatabaseOutput:
         return SqlDatabaseOutput(self.server.name, self.home, self.table, **options)
@@ -41,7 +44,7 @@ class Collected:
         run = OutputRun(
             execution_id or uuid4(), uuid4(), Target(self.server.name, self.source), lambda _: nullcontext()
         )
-        place = SqlDatabasePlace(self.output(**options), connector(self.server.settings))
+        place = SqlDatabasePlace(self.output(**options), connector(self.writer or self.server.settings))
         with closing(self.server.connect(self.source)) as connection, closing(place.open(run)) as writer:
             ScriptRun(connection, split_batches(script), receiver=writer).run()
             return writer.commit() if commit else 0

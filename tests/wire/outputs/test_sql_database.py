@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import pyodbc
 import pytest
 
+from airflow_provider_elasticjobs.authentication import SqlLogin
 from airflow_provider_elasticjobs.exceptions import OutputError, ScriptError
 from airflow_provider_elasticjobs.tsql.row_block import BLOCK_BYTES
 from tests.wire.outputs.conftest import Collected
@@ -181,6 +186,35 @@ class TestResults:
     def test_results_that_cannot_be_written(self, collected: Collected, script: str, message: str) -> None:
         with pytest.raises(OutputError, match=message):
             collected.write(script)
+
+
+class TestRights:
+    @pytest.fixture
+    def writer(self, collected: Collected) -> Iterator[str]:
+        """The name of a login that writes the output, and may do nothing yet."""
+        name, password = f"user_{uuid4().hex[:10]}", f"Pw!{uuid4().hex}"
+        collected.server.execute(f"CREATE LOGIN {name} WITH PASSWORD = '{password}'")
+        collected.execute(f"CREATE USER {name} FOR LOGIN {name}")
+        collected.writer = replace(collected.server.settings, authentication=SqlLogin(name, password))
+        yield name
+        with suppress(pyodbc.Error):
+            collected.execute(f"DROP USER {name}")
+            collected.server.execute(f"DROP LOGIN {name}")
+
+    def test_without_the_right_to_create_the_table(self, collected: Collected, writer: str) -> None:
+        with pytest.raises(OutputError, match=r"output \[dbo\]\.\[.*permission"):
+            collected.write("SELECT 1 AS a")
+
+    @pytest.mark.parametrize("missing", ["SELECT", "INSERT", "DELETE"])
+    def test_each_right_on_the_table_is_needed(self, collected: Collected, writer: str, missing: str) -> None:
+        collected.execute(f"CREATE TABLE {collected.table} (a int, internal_execution_id uniqueidentifier)")
+        rights = ", ".join(right for right in ("SELECT", "INSERT", "DELETE") if right != missing)
+        collected.execute(f"GRANT {rights} ON {collected.table} TO {writer}")
+        with pytest.raises(OutputError, match=r"output \[dbo\]\.\[.*permission"):
+            collected.write("SELECT 1 AS a")
+        assert collected.rows() == []
+        collected.execute(f"GRANT {missing} ON {collected.table} TO {writer}")
+        assert collected.write("SELECT 1 AS a") == 1
 
 
 class TestBlocks:
