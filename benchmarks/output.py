@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from typing import Any
 from uuid import uuid4
@@ -84,13 +85,13 @@ class _Collected:
         self.columns: list[str] = []
         self.blocks: list[RowBlock] = []
 
-    def begin(self, columns: list[ResultColumn]) -> bool:
+    def begin(self, columns: Sequence[ResultColumn]) -> bool:
         self.columns = [f"[{column.name}]" for column in columns]
         return True
 
     def take(self, block: RowBlock) -> None:
         copy = RowBlock(block.layout, block.rows)
-        copy.buffer[:] = block.buffer[: len(copy.buffer)]
+        ctypes.memmove(copy.address, block.address, len(copy.buffer))
         copy.rows = block.rows
         self.blocks.append(copy)
 
