@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_elasticjobs.exceptions import (
     ElasticJobsError,
     OutcomeUnknownError,
+    OutputError,
     ScriptCancelledError,
     ServerUnreachableError,
 )
@@ -36,6 +37,7 @@ from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT, target_committed, trial_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.trial import Trial
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace, OutputRun, OutputWriter
 from airflow_provider_elasticjobs.tsql.batches import Batch
 from airflow_provider_elasticjobs.tsql.results import ScriptResult
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
@@ -67,6 +69,7 @@ class AttemptRunner:
     :param stop: the target's signal to stop.
     :param log: receives a logging level and a text: what the script said, and what was decided.
     :param on_waiting: receives what an attempt waits for that has begun, and None when it goes on.
+    :param output: where the script's result goes.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class AttemptRunner:
         stop: StopSignal,
         log: Callable[[int, str], None],
         on_waiting: Callable[[str | None], None],
+        output: OutputPlace | None = None,
     ) -> None:
         self._order = order
         self._claim = claim
@@ -88,6 +92,7 @@ class AttemptRunner:
         self._lock_timeout = -1 if order.lock_timeout is None else round(order.lock_timeout * 1000)
         is_transaction = order.transaction and order.trial is None
         self._transaction = StepTransaction(claim, self._lock_timeout) if is_transaction else None
+        self._output = output
         self._lost = claim.lost_attempt
         self._in_doubt = claim.lost_attempt
         self._transcript = Transcript(log)
@@ -98,9 +103,9 @@ class AttemptRunner:
         return self._in_doubt
 
     @property
-    def may_repeat_unknown(self) -> bool:
-        """Whether another attempt may follow one of unknown outcome: each begins by finding out, or it is harmless."""
-        return self._order.idempotent or self._transaction is not None
+    def may_find_out(self) -> bool:
+        """Whether the next attempt begins by finding out what one of unknown outcome did."""
+        return self._transaction is not None
 
     @property
     def messages(self) -> list[AttemptMessage]:
@@ -171,6 +176,21 @@ class AttemptRunner:
             self._on_waiting(None)
         return True
 
+    @contextlib.contextmanager
+    def _opened_output(self) -> Iterator[OutputWriter | None]:
+        """Open the step's output, if it has one, before the script is sent; a trial writes none."""
+        if self._output is None or self._order.trial is not None:
+            yield None
+            return
+        claim, target = self._claim, self._order.target
+        run = OutputRun(self._order.execution_id, claim.job_execution_id, target, self._stop.stops)
+        with contextlib.closing(self._output.open(run)) as writer:
+            try:
+                yield writer
+            except OutputError as error:
+                error.script_was_sent = True
+                raise
+
     def _try(self, trial: Trial, connection: pyodbc.Connection, batches: list[Batch]) -> ScriptResult:
         undone = parsed_only if trial is Trial.PARSE else rolled_back
         script = self._script(connection, batches)
@@ -188,27 +208,33 @@ class AttemptRunner:
     def _send(self, connection: pyodbc.Connection, batches: list[Batch]) -> None:
         """Run the script, in its transaction if it has one."""
         target, transaction = self._order.target, self._transaction
-        if transaction is not None:
-            transaction.begin(connection)
-        elif self._order.lock_timeout is not None:
-            limit_lock_waits(connection, self._lock_timeout, target)
-        script = self._script(connection, batches)
-        with self._stop.stops(script):
-            script.run()
-        if transaction is None:
-            refuse_open_transactions(connection, target)
-            return
-        if self._stop.reason is not None:
-            raise ScriptCancelledError("cancelled before its transaction was committed; all of it is rolled back")
-        transaction.commit(connection)
+        with self._opened_output() as writer:
+            if transaction is not None:
+                transaction.begin(connection)
+            elif self._order.lock_timeout is not None:
+                limit_lock_waits(connection, self._lock_timeout, target)
+            script = self._script(connection, batches, writer)
+            with self._stop.stops(script):
+                script.run()
+            if transaction is None:
+                refuse_open_transactions(connection, target)
+            elif self._stop.reason is not None:
+                raise ScriptCancelledError("cancelled before its transaction was committed; all of it is rolled back")
+            else:
+                transaction.commit(connection)
+            if writer is not None:
+                self._log(logging.INFO, f"{writer.commit()} row(s) written to the output")
 
-    def _script(self, connection: pyodbc.Connection, batches: list[Batch]) -> ScriptRun:
+    def _script(
+        self, connection: pyodbc.Connection, batches: list[Batch], writer: OutputWriter | None = None
+    ) -> ScriptRun:
         target, transaction = self._order.target, self._transaction
         return ScriptRun(
             connection,
             batches,
             on_message=self._transcript.message,
             on_result=self._transcript.result,
+            receiver=writer,
             between=None if transaction is None else lambda: transaction.require_open(connection),
             server=target.server_name,
             database=target.database_name,
@@ -229,6 +255,10 @@ class AttemptRunner:
         self._in_doubt = False
         if committed:
             target = self._order.target
+            if self._output is not None:
+                lost = OutputError("the script's transaction has committed, but its result was lost with the answer")
+                lost.script_was_sent = True
+                raise lost
             message = target_committed(self._claim.step_id, target.server_name, target.database_name)
             return Ending(Lifecycle.SUCCEEDED, Outcome.SUCCEEDED, message)
         self._log(logging.WARNING, "A lost attempt left no marker, so nothing of it has committed; the script may run")

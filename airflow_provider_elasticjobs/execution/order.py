@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.model.trial import Trial
@@ -30,6 +31,7 @@ class TargetOrder:
     :param lock_timeout: seconds that a statement may wait for a lock; None for as long as it takes.
     :param refresh_conn_id: Airflow connection that asks ``master`` about the database; None for the script's own.
     :param trial: how the script is only tried; None to run it.
+    :param output: where its result goes.
     """
 
     execution_id: UUID
@@ -43,6 +45,7 @@ class TargetOrder:
     lock_timeout: float | None = field(default=None, kw_only=True)
     refresh_conn_id: str | None = field(default=None, kw_only=True)
     trial: Trial | None = field(default=None, kw_only=True)
+    output: SqlDatabaseOutput | ParquetOutput | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON."""
@@ -58,6 +61,7 @@ class TargetOrder:
             "lock_timeout": self.lock_timeout,
             "refresh_conn_id": self.refresh_conn_id,
             "trial": None if self.trial is None else str(self.trial),
+            "output": None if self.output is None else self.output.to_json(),
         }
 
     @classmethod
@@ -78,4 +82,5 @@ class TargetOrder:
             lock_timeout=data.get("lock_timeout"),
             refresh_conn_id=data.get("refresh_conn_id"),
             trial=Trial.of(data.get("trial"), "order"),
+            output=None if data.get("output") is None else output_from_json(data["output"]),
         )

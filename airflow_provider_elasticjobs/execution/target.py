@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,16 +17,20 @@ from airflow_provider_elasticjobs.execution.availability import Availability
 from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
-from airflow_provider_elasticjobs.execution.waiting_room import pauses
+from airflow_provider_elasticjobs.execution.waiting_room import ROLLOUT, pauses
 from airflow_provider_elasticjobs.job_database import executions
 from airflow_provider_elasticjobs.job_database.places import note_waiting
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 
 __all__ = ["TargetExecution", "TargetResult"]
+
+#: Seconds until one whose time has not come looks again whether its rollout goes on.
+_LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class TargetExecution:
     :param open_master: opens a connection to ``master`` of the server, to ask whether the database is gone; default:
         ``connect``.
     :param errors: the connection's table of error numbers.
+    :param output: the place that the order's output names.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class TargetExecution:
         log: Callable[[int, str], None],
         open_master: Connector | None = None,
         errors: ErrorTable = DEFAULT_ERRORS,
+        output: OutputPlace | None = None,
     ) -> None:
         self.order = order
         self._airflow = airflow
@@ -67,6 +75,7 @@ class TargetExecution:
         self._log = log
         self._open_master = open_master or connect
         self._errors = errors
+        self._output = output
         self._stop = StopSignal(order.target.label)
         self._ended: Ending | None = None
 
@@ -109,6 +118,7 @@ class TargetExecution:
             stop=self._stop,
             log=self._log,
             on_waiting=lambda cause: self._note_waiting(claim, cause),
+            output=self._output,
         )
         attempt = claim.attempts
         with ExitStack() as limits:
@@ -116,7 +126,12 @@ class TargetExecution:
                 self._limit_all_attempts(limits, claim)
             while True:
                 attempt += 1
-                ending = self._ended = self._attempt(runner, claim, attempt, limits)
+                start = self._begin(claim, attempt)
+                if start.ended is not None and not start.cancelled:
+                    return self._left_out(start.ended, attempt - 1)
+                if start.begun and attempt == 1:
+                    self._limit_all_attempts(limits, claim)
+                ending = self._ended = self._attempt(runner, claim, attempt, start)
                 if not self._may_retry(runner, ending, attempt):
                     return self._finish(claim, ending, attempt)
                 if stopped := self._wait_for_retry(runner, claim, ending, attempt):
@@ -143,7 +158,8 @@ class TargetExecution:
             limits.enter_context(self._agent.deadlines.within(left, self._expire))
 
     def _may_retry(self, runner: AttemptRunner, ending: Ending, attempt: int) -> bool:
-        idempotent = runner.may_repeat_unknown
+        # With a transaction, an attempt that follows one of unknown outcome begins by finding it out.
+        idempotent = self.order.idempotent or (ending.outcome is Outcome.UNKNOWN and runner.may_find_out)
         return may_retry(ending, self.order.retry, attempt, idempotent=idempotent, errors=self._errors)
 
     def _write_later(self, claim: Claim, away: JobDatabaseAwayError) -> None:
@@ -170,6 +186,11 @@ class TargetExecution:
             messages=ending.messages,
         )
         self._give_place_back(claim)
+        if settled.rollout_stopped:
+            self._log(
+                logging.WARNING, "One failure too many: the rollout is stopped, nothing further of the step begins"
+            )
+            self._agent.waiting_room.rollout_is_over(claim)
         return settled, message
 
     def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
@@ -183,8 +204,13 @@ class TargetExecution:
         self._log(logging.INFO if ending.lifecycle.is_good else logging.ERROR, message)
         return TargetResult(ending.lifecycle, message, attempt)
 
-    def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int, limits: ExitStack) -> Ending:
-        start = self._begin(claim, attempt)
+    def _left_out(self, ended: AlreadyFinished, attempts: int) -> TargetResult:
+        """Report a row that ended while it waited, because the rollout was stopped."""
+        message = ended.message or ""
+        self._log(logging.INFO if ended.lifecycle.is_good else logging.ERROR, message)
+        return TargetResult(ended.lifecycle, message, attempts)
+
+    def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int, start: AttemptStart) -> Ending:
         if start.cancelled:
             self.cancel()
             return Ending.stopped(StopReason.CANCELLED)
@@ -192,8 +218,6 @@ class TargetExecution:
             return Ending.stopped(self._stop.reason)
         if not start.begun:
             raise self._claim_lost()
-        if attempt == 1:
-            self._limit_all_attempts(limits, claim)
         self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
         try:
             with self._agent.deadlines.within(self.order.step_timeout, self._expire):
@@ -205,7 +229,7 @@ class TargetExecution:
         return replace(ending, messages=runner.messages, in_doubt=runner.in_doubt)
 
     def _begin(self, claim: Claim, attempt: int) -> AttemptStart:
-        """Begin an attempt, once there is a place for it where the step has a cap; nothing is held meanwhile."""
+        """Begin an attempt, once its time has come and there is a place for it; nothing is held meanwhile."""
         said, pause = None, pauses()
         while True:
             start = executions.begin_attempt(
@@ -219,6 +243,9 @@ class TargetExecution:
             if start.waiting_cause != said:
                 said = start.waiting_cause
                 self._log(logging.INFO, said)
+            if start.wait_seconds is not None:
+                self._pause_in_rollout(claim, min(start.wait_seconds, _LONGEST_WAIT))
+                continue
             with self._agent.waiting_room.waiting(claim, said, self._stop.wake):
                 self._stop.pause(next(pause), until_woken=True)
 
@@ -250,10 +277,23 @@ class TargetExecution:
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
-            self._stop.pause(delay)
+            self._pause_in_rollout(claim, delay)
         # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
         self._stop.raise_if_released()
         return self._stop.reason
+
+    def _pause_in_rollout(self, claim: Claim, seconds: float) -> None:
+        """Wait, until it is time, the work has to stop, or this process sees that the rollout is stopped."""
+        over = threading.Event()
+
+        def wake() -> None:
+            over.set()
+            self._stop.wake()
+
+        due = time.monotonic() + seconds
+        with self._agent.waiting_room.waiting(claim, ROLLOUT, wake):
+            while not over.is_set() and self._stop.reason is None and (left := due - time.monotonic()) > 0:
+                self._stop.pause(left, until_woken=True)
 
     def _claim_lost(self) -> ClaimLostError:
         target = self.order.target

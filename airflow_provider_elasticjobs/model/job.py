@@ -9,7 +9,9 @@ from typing import Any
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.names import check_name
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 
 __all__ = ["DEFAULT_STEP_TIMEOUT", "Job", "JobStep", "lock_seconds", "seconds"]
@@ -66,6 +68,7 @@ class JobStep:
     :param max_parallelism: most databases of one elastic pool at a time; None for no limit (reference 3.6). Databases
         outside pools are not limited by it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
+    :param rollout: waves, a budget of failures, starts spread in time; None for all databases at once.
     :param conn_id: Airflow connection that runs this step's script; default: the job's.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
     :param transaction: run all batches in one transaction, with a marker row that commits with them and tells, after a
@@ -75,6 +78,7 @@ class JobStep:
         them included, from the beginning of the first; None for no limit.
     :param lock_timeout: seconds (or timedelta) that a statement may wait for a lock before it fails with error 1222; 0
         for not at all, None for as long as it takes.
+    :param output: where the result goes: a :class:`SqlDatabaseOutput` or a :class:`ParquetOutput`; None to let it go.
     :raises DefinitionError: if a value cannot be stored, naming the step.
     """
 
@@ -90,6 +94,8 @@ class JobStep:
     transaction: bool = field(default=False, kw_only=True)
     target_timeout: int | float | timedelta | None = field(default=None, kw_only=True)
     lock_timeout: int | float | timedelta | None = field(default=None, kw_only=True)
+    rollout: Rollout | None = field(default=None, kw_only=True)
+    output: SqlDatabaseOutput | ParquetOutput | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name, "name", "JobStep")
@@ -104,6 +110,12 @@ class JobStep:
             value = getattr(self, cap)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise DefinitionError(f"{owner}: {cap} must be 1 or more, or None for no limit, not {value!r}")
+        if self.rollout is not None and not isinstance(self.rollout, Rollout):
+            raise DefinitionError(f"{owner}: rollout must be a Rollout, or None, not {self.rollout!r}")
+        if self.output is not None and not isinstance(self.output, (SqlDatabaseOutput, ParquetOutput)):
+            raise DefinitionError(
+                f"{owner}: output must be a SqlDatabaseOutput or a ParquetOutput, not {self.output!r}"
+            )
         object.__setattr__(self, "step_timeout", seconds(self.step_timeout, "step_timeout", owner))
         if self.target_timeout is not None:
             object.__setattr__(self, "target_timeout", seconds(self.target_timeout, "target_timeout", owner))
@@ -129,6 +141,8 @@ class JobStep:
             "transaction": self.transaction,
             "target_timeout": self.target_timeout,
             "lock_timeout": self.lock_timeout,
+            "rollout": None if self.rollout is None else self.rollout.to_json(),
+            "output": None if self.output is None else self.output.to_json(),
         }
 
     @classmethod
@@ -138,12 +152,16 @@ class JobStep:
         :raises DefinitionError: if a field is missing or out of its range.
         """
         fields = dict(data)
+        rollout = fields.pop("rollout", None)
+        output = fields.pop("output", None)
         try:
             return cls(
                 fields.pop("step_name"),
                 TargetGroup.from_json(fields.pop("target_group")),
                 fields.pop("command"),
                 retry=RetryPolicy.from_json(fields.pop("retry", {})),
+                rollout=None if rollout is None else Rollout.from_json(rollout),
+                output=None if output is None else output_from_json(output),
                 **fields,
             )
         except KeyError as missing:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 
 __all__ = [
+    "NEVER_BEGUN",
     "WAITING_FOR_LOST_ATTEMPT",
     "WAITING_FOR_WORKER",
     "job_message",
     "nothing_to_do",
+    "rollout_skipped",
     "step_message",
     "target_committed",
     "target_gone",
@@ -22,6 +24,8 @@ __all__ = [
 _L = Lifecycle
 
 WAITING_FOR_WORKER = "Waiting for an available worker."
+#: Follows the sentence of a target that nobody has begun, and nobody will.
+NEVER_BEGUN = " It was never begun."
 WAITING_FOR_LOST_ATTEMPT = "Waiting for an attempt that was lost to end on the server."
 
 _TARGET_VERBS: dict[Lifecycle, str] = {
@@ -126,6 +130,15 @@ def target_committed(step_id: int, server_name: str, database_name: str) -> str:
     """Return the sentence of a target whose answer was lost, and whose marker says that its script committed."""
     sentence = target_message(Lifecycle.SUCCEEDED, step_id, server_name, database_name)
     return f"{sentence} The answer was lost; the marker in the database says that the transaction has committed."
+
+
+def rollout_skipped(step_id: int, server_name: str, database_name: str, reason: str) -> str:
+    """Return the sentence of a target that is not begun, because its rollout was stopped.
+
+    :param reason: how many failed, and how many may.
+    """
+    target = f"target (server '{server_name}', database '{database_name}')"
+    return f"Step {step_id} skipped execution on {target}: the rollout was stopped, {reason}."
 
 
 def _places(number: int) -> str:

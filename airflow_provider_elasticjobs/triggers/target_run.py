@@ -14,6 +14,7 @@ from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.triggers.output_place import output_place
 from airflow_provider_elasticjobs.triggers.process import connection_settings, this_process
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class TargetRun:
             open_master=self._open_master,
             errors=settings.errors,
             log=self._log,
+            output=None if self._order.output is None else output_place(self._order.output),
         )
         with self._lock:
             self._execution = execution

@@ -75,6 +75,7 @@ class FakeExecution:
         log: Callable[[int, str], None],
         open_master: Callable[[str, str, str], object],
         errors: str,
+        output: object,
         stubborn: bool = False,
     ) -> None:
         self.order = order
@@ -84,6 +85,7 @@ class FakeExecution:
         self.log = log
         self.open_master = open_master
         self.errors = errors
+        self.output = output
         self.started = threading.Event()
         self.calls: list[str] = []
         self._stubborn = stubborn

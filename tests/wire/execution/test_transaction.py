@@ -290,7 +290,9 @@ class TestLostConnection:
     def test_a_script_that_committed_a_part_by_itself_stays_unknown(
         self, table_run: NewRun, server: LiveServer, sandbox: SandboxClient, *, idempotent: bool, attempts: int
     ) -> None:
-        run = table_run("INSERT INTO t VALUES (1); COMMIT TRANSACTION; BEGIN TRANSACTION;\nGO\nINSERT INTO t VALUES (2);")
+        run = table_run(
+            "INSERT INTO t VALUES (1); COMMIT TRANSACTION; BEGIN TRANSACTION;\nGO\nINSERT INTO t VALUES (2);"
+        )
         sandbox.add_fault("dropped_after", database=run.databases[0], containing="VALUES (1)")
         result = run.execution(**{**ONCE, "idempotent": idempotent}).run()
         assert (result.lifecycle, result.attempts) == (Lifecycle.FAILED, attempts)
