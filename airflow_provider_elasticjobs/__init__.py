@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from airflow_provider_elasticjobs.model.job import Job, JobStep
     from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
     from airflow_provider_elasticjobs.model.retry import RetryPolicy
-    from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, Target, TargetGroup
+    from airflow_provider_elasticjobs.model.targets import (
+        FailedTargets,
+        SqlDatabase,
+        SqlElasticPool,
+        SqlQueryTargets,
+        SqlServer,
+        SqlShardMap,
+        Target,
+        TargetGroup,
+    )
     from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
     from airflow_provider_elasticjobs.operators.execution_request import (
         StartElasticJobOperator,
@@ -34,6 +43,7 @@ __all__ = [
     "ElasticJobOperator",
     "ElasticJobsError",
     "ElasticJobsHook",
+    "FailedTargets",
     "Job",
     "JobStep",
     "Lifecycle",
@@ -43,7 +53,9 @@ __all__ = [
     "RetryPolicy",
     "SqlDatabase",
     "SqlElasticPool",
+    "SqlQueryTargets",
     "SqlServer",
+    "SqlShardMap",
     "StartElasticJobOperator",
     "StopElasticJobOperator",
     "Target",
@@ -56,6 +68,7 @@ _MODULES = {
     "ElasticJobOperator": "operators.elastic_job",
     "ElasticJobsError": "exceptions",
     "ElasticJobsHook": "hooks.elasticjobs",
+    "FailedTargets": "model.targets",
     "Job": "model.job",
     "JobStep": "model.job",
     "Lifecycle": "model.lifecycle",
@@ -65,7 +78,9 @@ _MODULES = {
     "RetryPolicy": "model.retry",
     "SqlDatabase": "model.targets",
     "SqlElasticPool": "model.targets",
+    "SqlQueryTargets": "model.targets",
     "SqlServer": "model.targets",
+    "SqlShardMap": "model.targets",
     "StartElasticJobOperator": "operators.execution_request",
     "StopElasticJobOperator": "operators.execution_request",
     "Target": "model.targets",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentTypeError
+from typing import Any
 from uuid import UUID
 
 from airflow.cli.cli_config import ARG_OUTPUT, ARG_VERBOSE, ActionCommand, Arg, GroupCommand, lazy_load_command
@@ -46,6 +48,16 @@ def _interval(text: str) -> float:
     return seconds
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise ArgumentTypeError(f'{text!r} is no JSON object, like \'{{"name": "value"}}\'')
+    return given
+
+
 _EXECUTION = argument("job_execution_id", type=_execution_id, metavar="ID", help="The run's job_execution_id")
 _ANY_EXECUTION = argument(
     "job_execution_id", type=_execution_id, metavar="ID", nargs="?", help="Only this run; all runs by default"
@@ -65,6 +77,13 @@ _TARGETS = argument(
     "--elasticjobs-conn-id",
     default=DEFAULT_CONNECTION,
     help="Airflow connection to servers and databases for which none is named (default: %(default)s)",
+)
+_PARAMS = argument(
+    "--conf",
+    type=_json_object,
+    metavar="JSON",
+    default={},
+    help="Values of the DAG's params, for groups with templates; default: the DAG's own defaults",
 )
 _EXPIRY = argument(
     "--expiry",
@@ -126,6 +145,7 @@ OPERATIONS = (
                 _GROUP_OR_DAG,
                 _IS_DAG,
                 _TARGETS,
+                _PARAMS,
             ),
         ),
     ),

@@ -20,6 +20,7 @@ from airflow_provider_elasticjobs.execution.session import (
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.model.parameters import merged_parameters
 from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
@@ -74,9 +75,10 @@ class AttemptRunner:
         :raises ElasticJobsError: what went wrong.
         """
         target = self._order.target
-        batches = script_batches(self._order.command, self._claim)
-        if unknown := unknown_variables(self._order.command):
-            self._log(logging.WARNING, f"No built-in variable is called {', '.join(unknown)}: left as written")
+        parameters = merged_parameters(self._order.parameters, self._claim.target.parameters)
+        batches = script_batches(self._order.command, self._claim, parameters, bind=self._order.bind_parameters)
+        if unknown := unknown_variables(self._order.command, parameters):
+            self._log(logging.WARNING, f"No variable or parameter is called {', '.join(unknown)}: left as written")
         connection = self._connect(
             target.server_name, target.database_name, application_name_of(self._claim.job_execution_id)
         )

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT
+from airflow_provider_elasticjobs.model.parameters import ParameterValue, parameters_to_json, read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
 
@@ -24,6 +25,8 @@ class TargetOrder:
     :param retry: when a failed attempt is made again.
     :param step_timeout: seconds that one attempt may take.
     :param idempotent: whether the script may run again after an attempt of unknown outcome.
+    :param parameters: values that the script gets on every target; those of the target's row count before them.
+    :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
     """
 
     execution_id: UUID
@@ -32,6 +35,8 @@ class TargetOrder:
     retry: RetryPolicy = field(default_factory=RetryPolicy, kw_only=True)
     step_timeout: int = field(default=DEFAULT_STEP_TIMEOUT, kw_only=True)
     idempotent: bool = field(default=True, kw_only=True)
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
+    bind_parameters: bool = field(default=False, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON."""
@@ -42,6 +47,8 @@ class TargetOrder:
             "retry": self.retry.to_json(),
             "step_timeout": self.step_timeout,
             "idempotent": self.idempotent,
+            "parameters": parameters_to_json(self.parameters),
+            "bind_parameters": self.bind_parameters,
         }
 
     @classmethod
@@ -57,4 +64,6 @@ class TargetOrder:
             retry=RetryPolicy.from_json(data["retry"]),
             step_timeout=data["step_timeout"],
             idempotent=data["idempotent"],
+            parameters=read_parameters(data.get("parameters"), "the order"),
+            bind_parameters=data.get("bind_parameters", False),
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.names import check_name
+from airflow_provider_elasticjobs.model.parameters import ParameterValue, parameters_to_json, read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 
@@ -51,6 +52,10 @@ class JobStep:
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param conn_id: Airflow connection that runs this step's script; default: the job's.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param parameters: values that the script gets on every database as ``$(name)`` literals: text (a template),
+        numbers, ``bool``, ``bytes``, dates and times, ``UUID`` or None. Those of a target's member or query row count
+        before them. They are of a run, not of the step's stored definition.
+    :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
     :raises DefinitionError: if a value cannot be stored, naming the step.
     """
 
@@ -63,6 +68,8 @@ class JobStep:
     max_parallelism_per_server: int | None = field(default=None, kw_only=True)
     conn_id: str | None = field(default=None, kw_only=True)
     idempotent: bool = field(default=True, kw_only=True)
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
+    bind_parameters: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name, "name", "JobStep")
@@ -78,6 +85,7 @@ class JobStep:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise DefinitionError(f"{owner}: {cap} must be 1 or more, or None for no limit, not {value!r}")
         object.__setattr__(self, "step_timeout", seconds(self.step_timeout, "step_timeout", owner))
+        object.__setattr__(self, "parameters", read_parameters(self.parameters, owner))
 
     @property
     def step_timeout_seconds(self) -> int:
@@ -96,6 +104,8 @@ class JobStep:
             "max_parallelism_per_server": self.max_parallelism_per_server,
             "conn_id": self.conn_id,
             "idempotent": self.idempotent,
+            "parameters": parameters_to_json(self.parameters),
+            "bind_parameters": self.bind_parameters,
         }
 
     @classmethod

@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.parameters import read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
@@ -55,13 +56,16 @@ class ElasticJobOperator(BaseOperator):
         the step's definition, where the run reads it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param parameters: values that the script gets on every target as ``$(name)`` literals: text, numbers, ``bool``,
+        ``bytes``, dates and times, ``UUID`` or None; a template. Those of the target's row count before them.
+    :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``.
     """
 
-    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id")
+    template_fields: Sequence[str] = ("command", "target", "parameters", "elasticjobs_conn_id", "job_database_conn_id")
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "parameters": "json"}
     ui_color = "#cfe2f3"
 
     def __init__(
@@ -76,6 +80,8 @@ class ElasticJobOperator(BaseOperator):
         max_parallelism: int | None = None,
         max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
+        parameters: Mapping[str, Any] | None = None,
+        bind_parameters: bool = False,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
         **kwargs: Any,
@@ -90,6 +96,8 @@ class ElasticJobOperator(BaseOperator):
         self.max_parallelism = max_parallelism
         self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
+        self.parameters = parameters
+        self.bind_parameters = bind_parameters
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
@@ -131,6 +139,8 @@ class ElasticJobOperator(BaseOperator):
             retry=retry,
             step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
             idempotent=self.idempotent,
+            parameters=read_parameters(self.parameters, f"task {self.task_id!r}"),
+            bind_parameters=self.bind_parameters,
         )
         return {
             "order": order.to_json(),

@@ -98,7 +98,11 @@ class ResolveTargetGroupOperator(BaseOperator):
             self.step_id,
             job_execution_id=execution_of_run(context, self.job_group_id or self.task_id),
             airflow=airflow_ref(context),
-            resolve=resolver(self.refresh_conn_id or self.elasticjobs_conn_id),
+            resolve=resolver(
+                self.refresh_conn_id or self.elasticjobs_conn_id,
+                job_database,
+                render=lambda written: self.render_template(written, context),
+            ),
             log=self._say,
         )
         return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in registered]

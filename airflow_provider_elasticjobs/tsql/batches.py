@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.tsql.lexer import RegionKind, regions
@@ -30,11 +30,13 @@ class Batch:
     :param text: the T-SQL, exactly as written.
     :param count: how many times it is sent (``GO n``).
     :param first_line: line of the script on which the text begins, from 1.
+    :param arguments: one for each ``?`` of a text with real parameters; they may be secrets.
     """
 
     text: str
     count: int = 1
     first_line: int = 1
+    arguments: tuple[str | bytes, ...] = field(default=(), repr=False)
 
 
 def split_batches(script: str) -> list[Batch]:

@@ -43,7 +43,7 @@ class Drain:
         """
         self.result = replace(self.result, batches=self.result.batches + 1)
         errors: list[Diagnostic] = []
-        status = statement.execute(batch.text)
+        status = statement.execute(batch.text, batch.arguments)
         answers = 0
         while status != NO_DATA or answers == 0:  # a first "no data" is a statement that changed no row
             answers += 1
