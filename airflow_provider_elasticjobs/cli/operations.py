@@ -10,6 +10,7 @@ from uuid import UUID
 from airflow.cli.cli_config import ARG_OUTPUT, ARG_VERBOSE, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from airflow_provider_elasticjobs.cli.arguments import JOB_DATABASE, PACKAGE, argument
+from airflow_provider_elasticjobs.execution.idempotence import DEFAULT_MAX_ROWS
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION
 
 __all__ = ["OPERATIONS"]
@@ -58,6 +59,13 @@ def _json_object(text: str) -> dict[str, Any]:
     return given
 
 
+def _target(text: str) -> str:
+    server, _, database = text.rpartition("/")
+    if not server or not database:
+        raise ArgumentTypeError(f"{text!r} is not a server and a database, like tenants.database.windows.net/tenant1")
+    return text
+
+
 _EXECUTION = argument("job_execution_id", type=_execution_id, metavar="ID", help="The run's job_execution_id")
 _ANY_EXECUTION = argument(
     "job_execution_id", type=_execution_id, metavar="ID", nargs="?", help="Only this run; all runs by default"
@@ -96,6 +104,19 @@ _UNANSWERED = argument(
     "--settle-unanswered",
     action="store_true",
     help="Also end rows whose server cannot be asked whether it still runs the script; for servers that are gone",
+)
+_DAG = argument("dag_id", metavar="DAG", help="The DAG")
+_TASK = argument("task_id", metavar="TASK", help="The task that runs the script, like Job1.step1.run")
+_TARGET = argument(
+    "--target", type=_target, metavar="SERVER/DATABASE", required=True, help="The database to try the script on"
+)
+_OTHER_CONNECTION = argument("--elasticjobs-conn-id", help="Another Airflow connection than the task's")
+_MAX_ROWS = argument(
+    "--max-rows",
+    type=_positive,
+    metavar="N",
+    default=DEFAULT_MAX_ROWS,
+    help="Tables with more rows are counted, and their contents not compared (default: %(default)s)",
 )
 
 
@@ -157,5 +178,11 @@ OPERATIONS = (
         _EXPIRY,
         _UNANSWERED,
         _TARGETS,
+    ),
+    ActionCommand(
+        name="check-idempotent",
+        help="Run a task's script twice on one database, roll back, and tell what the second run changed",
+        func=lazy_load_command(f"{PACKAGE}.idempotence.check_idempotent"),
+        args=(_DAG, _TASK, _TARGET, _MAX_ROWS, _OTHER_CONNECTION, ARG_OUTPUT, ARG_VERBOSE),
     ),
 )

@@ -18,10 +18,14 @@ from airflow_provider_elasticjobs.execution.session import (
     step_lock_name,
 )
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
+from airflow_provider_elasticjobs.execution.trial import check_can_be_tried, parsed_only, rolled_back
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.messages import trial_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.parameters import merged_parameters
-from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
+from airflow_provider_elasticjobs.model.trial import Trial
+from airflow_provider_elasticjobs.tsql.parameters import declared
+from airflow_provider_elasticjobs.tsql.results import Message, ResultSet, ScriptResult
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
 
@@ -79,11 +83,19 @@ class AttemptRunner:
         batches = script_batches(self._order.command, self._claim, parameters, bind=self._order.bind_parameters)
         if unknown := unknown_variables(self._order.command, parameters):
             self._log(logging.WARNING, f"No variable or parameter is called {', '.join(unknown)}: left as written")
+        trial = self._order.trial
+        if trial is not None:
+            check_can_be_tried(trial, batches)
+            if trial is Trial.PLAN:
+                return self._tried(None)
+            if trial is Trial.PARSE:
+                batches = [declared(batch) for batch in batches]
         connection = self._connect(
             target.server_name, target.database_name, application_name_of(self._claim.job_execution_id)
         )
         try:
-            if not self._lock(connection):
+            # What is only parsed gets in nobody's way.
+            if trial is not Trial.PARSE and not self._lock(connection):
                 self._stop.raise_if_released()
                 return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
             self._acknowledge_lost_attempt()
@@ -96,6 +108,8 @@ class AttemptRunner:
                 database=target.database_name,
             )
             with self._stop.stops(script):
+                if trial is not None:
+                    return self._tried(self._try(trial, script, connection))
                 script.run()
             refuse_open_transactions(connection, target)
         finally:
@@ -103,6 +117,19 @@ class AttemptRunner:
             with contextlib.suppress(Exception):
                 connection.close()
         return _SUCCEEDED
+
+    def _try(self, trial: Trial, script: ScriptRun, connection: pyodbc.Connection) -> ScriptResult:
+        undone = parsed_only if trial is Trial.PARSE else rolled_back
+        with undone(connection, self._order.target):
+            return script.run()
+
+    def _tried(self, result: ScriptResult | None) -> Ending:
+        target, trial = self._order.target, self._order.trial
+        found = "" if result is None else f": {result.batches} batch(es) without an error"
+        if trial is Trial.ROLLBACK and result is not None:
+            found += f", {result.affected_rows} row(s) affected, {result.result_sets} result set(s)"
+        message = trial_message(str(trial), self._claim.step_id, target.server_name, target.database_name, found)
+        return Ending(Lifecycle.SKIPPED, Outcome.SKIPPED, message)
 
     def _lock(self, connection: pyodbc.Connection) -> bool:
         """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""

@@ -11,6 +11,7 @@ from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT
 from airflow_provider_elasticjobs.model.parameters import ParameterValue, parameters_to_json, read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.model.trial import Trial
 
 __all__ = ["TargetOrder"]
 
@@ -27,6 +28,7 @@ class TargetOrder:
     :param idempotent: whether the script may run again after an attempt of unknown outcome.
     :param parameters: values that the script gets on every target; those of the target's row count before them.
     :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
+    :param trial: how the script is only tried; None to run it.
     """
 
     execution_id: UUID
@@ -37,6 +39,7 @@ class TargetOrder:
     idempotent: bool = field(default=True, kw_only=True)
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
     bind_parameters: bool = field(default=False, kw_only=True)
+    trial: Trial | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON."""
@@ -49,6 +52,7 @@ class TargetOrder:
             "idempotent": self.idempotent,
             "parameters": parameters_to_json(self.parameters),
             "bind_parameters": self.bind_parameters,
+            "trial": None if self.trial is None else str(self.trial),
         }
 
     @classmethod
@@ -66,4 +70,5 @@ class TargetOrder:
             idempotent=data["idempotent"],
             parameters=read_parameters(data.get("parameters"), "the order"),
             bind_parameters=data.get("bind_parameters", False),
+            trial=Trial.of(data.get("trial"), "order"),
         )

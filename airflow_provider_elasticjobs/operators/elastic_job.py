@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -20,6 +20,7 @@ from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.parameters import read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
@@ -59,11 +60,20 @@ class ElasticJobOperator(BaseOperator):
     :param parameters: values that the script gets on every target as ``$(name)`` literals: text, numbers, ``bool``,
         ``bytes``, dates and times, ``UUID`` or None; a template. Those of the target's row count before them.
     :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
+    :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
+        (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``.
     """
 
-    template_fields: Sequence[str] = ("command", "target", "parameters", "elasticjobs_conn_id", "job_database_conn_id")
+    template_fields: Sequence[str] = (
+        "command",
+        "target",
+        "parameters",
+        "elasticjobs_conn_id",
+        "job_database_conn_id",
+        "trial",
+    )
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "parameters": "json"}
     ui_color = "#cfe2f3"
@@ -82,6 +92,7 @@ class ElasticJobOperator(BaseOperator):
         idempotent: bool = True,
         parameters: Mapping[str, Any] | None = None,
         bind_parameters: bool = False,
+        trial: str | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
         **kwargs: Any,
@@ -98,6 +109,7 @@ class ElasticJobOperator(BaseOperator):
         self.idempotent = idempotent
         self.parameters = parameters
         self.bind_parameters = bind_parameters
+        self.trial = trial
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
@@ -132,6 +144,10 @@ class ElasticJobOperator(BaseOperator):
         """Return what a trigger and a run in this process are made of alike: plain JSON."""
         target = Target.from_json(self.target)
         retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
+        trial = Trial.of(self.trial, f"task {self.task_id!r}")
+        if trial is not None and retry.retry_on == "any":
+            # A trial is there to show an error, not to wait until it passes.
+            retry = replace(retry, retry_on="transient")
         order = TargetOrder(
             UUID(self.target["execution_id"]),
             target,
@@ -141,6 +157,7 @@ class ElasticJobOperator(BaseOperator):
             idempotent=self.idempotent,
             parameters=read_parameters(self.parameters, f"task {self.task_id!r}"),
             bind_parameters=self.bind_parameters,
+            trial=trial,
         )
         return {
             "order": order.to_json(),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from airflow_provider_elasticjobs.tsql.batches import Batch
 from airflow_provider_elasticjobs.tsql.diagnostics import Diagnostic
 from airflow_provider_elasticjobs.tsql.odbc import NO_DATA, SUCCESS, SUCCESS_WITH_INFO, StatementHandle
+from airflow_provider_elasticjobs.tsql.parameters import parameterized
 from airflow_provider_elasticjobs.tsql.results import Message, ResultSet, ScriptResult
 
 __all__ = ["Drain"]
@@ -43,7 +44,7 @@ class Drain:
         """
         self.result = replace(self.result, batches=self.result.batches + 1)
         errors: list[Diagnostic] = []
-        status = statement.execute(batch.text, batch.arguments)
+        status = statement.execute(*parameterized(batch.text, batch.parameters))
         answers = 0
         while status != NO_DATA or answers == 0:  # a first "no data" is a statement that changed no row
             answers += 1

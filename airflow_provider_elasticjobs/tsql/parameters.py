@@ -20,7 +20,7 @@ from airflow_provider_elasticjobs.tsql.batches import Batch
 from airflow_provider_elasticjobs.tsql.lexer import RegionKind, regions
 from airflow_provider_elasticjobs.tsql.literals import plain_text
 
-__all__ = ["bound", "parameterized"]
+__all__ = ["bound", "declared", "parameterized"]
 
 _VARIABLE = re.compile(r"(?<![\w@#$])@(?P<name>\w+)")
 _INT, _BIGINT = 2**31, 2**63
@@ -35,6 +35,26 @@ _TYPES: tuple[tuple[type, str], ...] = (
 )
 
 
+def bound(batch: Batch, values: Mapping[str, ParameterValue]) -> Batch:
+    """Return a batch with those of the parameters that it mentions.
+
+    :param batch: a batch of a script.
+    :param values: parameter name, without ``@``, to value.
+    """
+    return replace(batch, parameters=_mentioned(batch.text, values))
+
+
+def declared(batch: Batch) -> Batch:
+    """Return a batch with its parameters as variables without a value: for a server that is only to parse it.
+
+    :param batch: from :func:`bound`.
+    :raises DefinitionError: if a value has no T-SQL type.
+    """
+    if not batch.parameters:
+        return batch
+    return replace(batch, text=f"DECLARE {_declaration(batch.parameters)}; {batch.text}", parameters={})
+
+
 def parameterized(text: str, values: Mapping[str, ParameterValue]) -> tuple[str, tuple[str | bytes, ...]]:
     """Return a call that runs a text with its parameters, and the call's arguments, one for each ``?`` in it.
 
@@ -44,34 +64,26 @@ def parameterized(text: str, values: Mapping[str, ParameterValue]) -> tuple[str,
     :param values: parameter name, without ``@``, to value.
     :raises DefinitionError: if a value has no T-SQL type.
     """
-    names = _mentioned(text)
-    used = {name: value for name, value in values.items() if name.lower() in names}
+    used = _mentioned(text, values)
     if not used:
         return text, ()
-    declared = ", ".join(f"@{name} {_type_of(name, value)}" for name, value in used.items())
     passed = ", ".join(f"@{name} = {'NULL' if value is None else '?'}" for name, value in used.items())
     arguments = (_argument(value) for value in used.values() if value is not None)
-    return f"EXEC sp_executesql ?, ?, {passed}", (text, declared, *arguments)
+    return f"EXEC sp_executesql ?, ?, {passed}", (text, _declaration(used), *arguments)
 
 
-def bound(batch: Batch, values: Mapping[str, ParameterValue]) -> Batch:
-    """Return a batch that runs with real parameters; one that mentions none stays as it is.
-
-    :param batch: a batch of a script.
-    :param values: parameter name, without ``@``, to value.
-    :raises DefinitionError: if a value has no T-SQL type.
-    """
-    text, arguments = parameterized(batch.text, values)
-    return replace(batch, text=text, arguments=arguments)
-
-
-def _mentioned(text: str) -> set[str]:
-    return {
+def _mentioned(text: str, values: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+    names = {
         match["name"].lower()
-        for region in regions(text)
+        for region in (regions(text) if values else ())
         if region.kind is RegionKind.CODE
         for match in _VARIABLE.finditer(text, region.start, region.end)
     }
+    return {name: value for name, value in values.items() if name.lower() in names}
+
+
+def _declaration(values: Mapping[str, ParameterValue]) -> str:
+    return ", ".join(f"@{name} {_type_of(name, value)}" for name, value in values.items())
 
 
 def _type_of(name: str, value: ParameterValue) -> str:

@@ -14,7 +14,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
-from airflow_provider_elasticjobs.cli import executions, job_database, jobs, reconcile, targets
+from airflow_provider_elasticjobs.cli import airflow_connection, executions, job_database, jobs, reconcile, targets
 from airflow_provider_elasticjobs.cli.output import show, show_json
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError, TargetGroupError
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation, Unanswered
@@ -71,7 +71,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> JobDatabase:
     """The job database that every command opens; nothing is asked of it."""
     made = JobDatabase(refuse, server="jobs.example", database="jobdb")
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")
-    monkeypatch.setattr(job_database, "connection_settings", lambda conn_id: conn_id)
+    monkeypatch.setattr(airflow_connection, "connection_settings", lambda conn_id: conn_id)
     monkeypatch.setattr(job_database, "open_job_database", lambda _: made)
     return made
 
@@ -85,7 +85,7 @@ class TestTheWayIn:
         def absent(conn_id: str) -> Any:
             raise AirflowNotFoundException(f"The conn_id `{conn_id}` isn't defined")
 
-        monkeypatch.setattr(job_database, "connection_settings", absent)
+        monkeypatch.setattr(airflow_connection, "connection_settings", absent)
         with pytest.raises(SystemExit, match=r"`rows` isn't defined: add the connection, or name another"):
             executions.list_executions(arguments(job=None, active=False, limit=20))
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from airflow_provider_elasticjobs.cli import executions, job_database, jobs, reconcile, targets
+from airflow_provider_elasticjobs.cli import airflow_connection, executions, job_database, jobs, reconcile, targets
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.targets.resolve import Resolution
@@ -25,7 +25,7 @@ Printed = Callable[..., Any]
 def printed(installed: JobDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Printed:
     """Return a function that gives a command its arguments, and returns what it printed as JSON."""
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")
-    monkeypatch.setattr(job_database, "connection_settings", lambda conn_id: conn_id)
+    monkeypatch.setattr(airflow_connection, "connection_settings", lambda conn_id: conn_id)
     monkeypatch.setattr(job_database, "open_job_database", lambda _: installed)
 
     def run(command: Callable[[Namespace], None], **arguments: Any) -> Any:

@@ -69,8 +69,7 @@ def test_a_value_never_becomes_script(new_run: NewRun, server: LiveServer, value
     variable = "@value" if bind else "$(value)"
     run = new_run(
         "CREATE TABLE victim (a int); CREATE TABLE got (direct nvarchar(100), quoted nvarchar(100));\nGO\n"
-        f"INSERT INTO got SELECT {variable}, N'<$(value)>' /* $(value) */;\nGO\n"
-        "SELECT 1 AS [$(value)];",
+        f"INSERT INTO got SELECT {variable}, N'<$(value)>' /* $(value) */;",
         parameters={"value": value, "whole": 1},
     )
     assert run.execution(bind_parameters=bind).run().lifecycle is Lifecycle.SUCCEEDED, run.log

@@ -92,7 +92,7 @@ def test_a_map_without_shards_is_empty_and_one_that_is_not_there_is_an_error(ope
 
 
 def test_a_database_without_a_shard_map_manager_says_so(server: LiveServer) -> None:
-    with closing(server.connect("master")) as connection, pytest.raises(ScriptError, match="(?i)__ShardM"):
+    with closing(server.connect("master")) as connection, pytest.raises(ScriptError, match=r"(?i)__ShardM"):
         list_shard_map(connection, SqlShardMap("manager", "catalog", "tenants"))
 
 
