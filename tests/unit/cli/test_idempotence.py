@@ -134,6 +134,8 @@ def test_a_first_run_that_fails_is_one_line(checked: Checked) -> None:
 
 @pytest.mark.parametrize("task_id", ["J.a.resolve", "nothing"])
 def test_a_task_without_a_script_is_told_and_those_with_one_named(checked: Checked, task_id: str) -> None:
-    with pytest.raises(SystemExit, match=rf"'{task_id}' is not a task of 'd' that runs a script: .*J\.a\.run, .*alone is"):
+    with pytest.raises(
+        SystemExit, match=rf"'{task_id}' is not a task of 'd' that runs a script: .*J\.a\.run, .*alone is"
+    ):
         check(task_id)
     assert checked.asked == []

@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.trial import Trial
 from tests.wire.conftest import LiveServer
 from tests.wire.execution.conftest import Run
 
@@ -107,6 +108,26 @@ def test_an_error_names_the_line_of_the_script_also_with_real_parameters(new_run
     run = new_run("PRINT 'one';\nGO\n\nSELECT @a / 0;", parameters={"a": 3})
     run.execution(bind_parameters=True, retry=replace(run.orders[run.databases[0]].retry, attempts=0)).run()
     assert any("Line 4" in line for line in run.log), run.log
+
+
+class TestTrials:
+    def test_the_server_parses_the_script_and_not_only_the_call(self, new_run: NewRun, server: LiveServer) -> None:
+        run = new_run("CREATE TABLE got (a int);\nGO\nSELECT @a FROM;", parameters={"a": 3})
+        result = run.execution(bind_parameters=True, trial=Trial.PARSE).run()
+        assert (result.lifecycle, "batch 2 of 2 (from line 3)" in result.message) == (Lifecycle.FAILED, True)
+        fine = new_run("SELECT @a, @b;", parameters={"a": 3, "b": "x"})
+        assert fine.execution(bind_parameters=True, trial=Trial.PARSE).run().lifecycle is Lifecycle.SKIPPED, fine.log
+
+    def test_a_script_that_would_get_around_its_rollback_is_refused(self, new_run: NewRun) -> None:
+        run = new_run("WHILE @@TRANCOUNT > @n COMMIT;", parameters={"n": 0})
+        result = run.execution(bind_parameters=True, trial=Trial.ROLLBACK).run()
+        assert (result.lifecycle, "cannot be tried" in result.message) == (Lifecycle.FAILED, True)
+
+    def test_what_ran_with_parameters_is_rolled_back(self, new_run: NewRun, server: LiveServer) -> None:
+        run = new_run("INSERT INTO kept VALUES (@a);", parameters={"a": 3})
+        server.execute("CREATE TABLE kept (a int)", run.databases[0])
+        assert run.execution(bind_parameters=True, trial=Trial.ROLLBACK).run().lifecycle is Lifecycle.SKIPPED, run.log
+        assert server.execute("SELECT COUNT(*) FROM kept", run.databases[0]) == [(0,)]
 
 
 def test_values_are_in_no_log_no_view_and_no_message(new_run: NewRun, server: LiveServer) -> None:
