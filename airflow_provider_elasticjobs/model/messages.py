@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 
 __all__ = [
+    "WAITING_FOR_LOST_ATTEMPT",
     "WAITING_FOR_WORKER",
     "job_message",
     "nothing_to_do",
@@ -18,6 +19,7 @@ __all__ = [
 _L = Lifecycle
 
 WAITING_FOR_WORKER = "Waiting for an available worker."
+WAITING_FOR_LOST_ATTEMPT = "Waiting for an attempt that was lost with its process to end on the server."
 
 _TARGET_VERBS: dict[Lifecycle, str] = {
     _L.CREATED: "is waiting to execute on",

@@ -45,8 +45,11 @@ def test_a_run_from_its_beginning_to_a_stop(installed: JobDatabase, printed: Pri
     assert (listed["job_execution_id"], listed["lifecycle"]) == (str(run.id), "WaitingForChildJobExecutions")
     stopped = printed(executions.stop, **key)
     assert (stopped["requested"], stopped["lifecycle"]) == (True, "Canceled")
-    shown = printed(executions.show_execution, **key)
+    shown = printed(executions.show_execution, **key, messages=True)
     assert [one["lifecycle"] for one in shown] == ["Canceled", "Canceled", "Succeeded", "Canceled"]
+    assert [len(one.get("attempts", [])) for one in shown] == [0, 0, 1, 0]
+    (attempt,) = shown[2]["attempts"]
+    assert (attempt["outcome"], attempt["task_id"], attempt["messages"]) == ("succeeded", "run", [])
     assert printed(executions.stop, **key)["requested"] is False
     assert printed(executions.list_executions, job=name, active=True, limit=5) == []
     assert waiting.target.database_name in {one["target_database_name"] for one in shown}
