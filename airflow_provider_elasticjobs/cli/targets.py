@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from airflow.utils.cli import get_bagged_dag, suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
-from jinja2 import UndefinedError
 
 from airflow_provider_elasticjobs.cli.job_database import job_database_of
 from airflow_provider_elasticjobs.cli.output import show
@@ -68,16 +67,12 @@ def _questions(dag: DAG, conf: Mapping[str, Any]) -> Iterator[_Question]:
     for task in dag.tasks:
         if isinstance(task, ResolveTargetGroupOperator):
             conn_id = task.refresh_conn_id or task.elasticjobs_conn_id
-            yield _Question(task.task_id, task.group(), conn_id, partial(task.render_template, context=context))
+            yield _Question(task.task_id, task.group(), conn_id, partial(task.rendered, context=context))
 
 
 def _rows(question: _Question, database: JobDatabase) -> Iterator[dict[str, Any]]:
     try:
         resolution = resolver(question.conn_id, database, render=question.render)(question.group)
-    except UndefinedError as error:
-        raise SystemExit(
-            f"Target group {question.group.name!r} has a template that only a run, or --conf, can render: {error}"
-        ) from error
     except AirflowNotFoundException as error:
         raise SystemExit(f"{error}: add the connection, or name another with --elasticjobs-conn-id") from error
     states = [(target, "ONLINE") for target in resolution.targets]

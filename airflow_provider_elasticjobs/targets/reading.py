@@ -58,6 +58,9 @@ def read_rows(
                 raise DefinitionError(f"{what} gives no rows: it must be a query")
             columns = tuple(str(column[0]) for column in cursor.description)
             rows = [tuple(row) for row in cursor.fetchmany(most + 1)]
+            # An error behind the rows is in an answer of its own.
+            while len(rows) <= most and cursor.nextset():
+                pass
     except pyodbc.Error as error:
         records = parse_odbc_error(error)
     else:

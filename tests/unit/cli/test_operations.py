@@ -365,7 +365,7 @@ class TestTargets:
         with DAG("a_dag") as made:
             ElasticJob("job", [JobStep("one", TargetGroup.failed_of("{{ ti.xcom_pull('x') }}"), "SELECT 1;")])
         monkeypatch.setattr(targets, "get_bagged_dag", lambda *_: made)
-        with pytest.raises(SystemExit, match="'Failed targets' has a template that only a run"):
+        with pytest.raises(SystemExit, match="a template of its target group: 'ti' is undefined"):
             targets.resolve_targets(arguments(name="a_dag", dag=True))
 
     def test_neither_a_group_nor_a_dag(self, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,7 @@ def test_names_are_without_the_blanks_of_their_column(open_database: Callable[[]
     ("query", "error", "words"),
     [
         ("SELECT * FROM nothing_like_it", ScriptError, "the query was refused: .*nothing_like_it"),
+        ("SELECT 's' AS server_name, 'd' AS database_name; THROW 50001, 'too late', 1", ScriptError, "too late"),
         ("DECLARE @a int", DefinitionError, "gives no rows: it must be a query"),
         ("SELECT srv AS server_name, db FROM tenants", DefinitionError, "column 'database_name' is missing; .* 'db'"),
         ("SELECT NULL AS server_name, 'x' AS database_name", DefinitionError, "row 1: server_name must be"),
