@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from airflow_provider_elasticjobs.exceptions import DefinitionError, ElasticJobsError, TargetGroupError
 from airflow_provider_elasticjobs.model.targets import (
     EnumeratedMember,
+    ListedMember,
     SqlElasticPool,
     Target,
     TargetGroup,
@@ -81,7 +82,8 @@ def resolve(
     :raises DefinitionError: if a query or a run cannot be used as it is defined, now or later.
     """
     listings, failures = _ask({m: m for m in group.members if is_listed(m)}, list_member, max_workers)
-    _refuse(group, {m.label: error for m, error in failures.items()})
+    if failures:
+        raise _unread(group, failures)
     questions = questions_of(group, listings)
     answers, unasked = _ask(
         questions, lambda member: enumerate_server(member.server_name, member.refresh_conn_id), max_workers
@@ -117,14 +119,12 @@ def _ask(
     return answers, failures
 
 
-def _refuse(group: TargetGroup, failures: Mapping[str, ElasticJobsError]) -> None:
-    """Raise what came instead of lists, if anything; what is wrong as defined is not worth another try."""
-    if not failures:
-        return
-    causes = "; ".join(f"{label} could not be read: {error}" for label, error in failures.items())
+def _unread(group: TargetGroup, failures: Mapping[ListedMember, ElasticJobsError]) -> ElasticJobsError:
+    """Return what came instead of lists as one error; what is wrong as defined is not worth another try."""
+    causes = "; ".join(f"{member.label} could not be read: {error}" for member, error in failures.items())
     first = next(iter(failures.values()))
     hopeless = any(isinstance(error, DefinitionError) for error in failures.values())
-    raise (DefinitionError if hopeless else TargetGroupError)(
+    return (DefinitionError if hopeless else TargetGroupError)(
         f"target group '{group.name}': {causes}", server=first.server, database=first.database, number=first.number
     )
 
