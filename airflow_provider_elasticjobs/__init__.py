@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_elasticjobs.model.job import Job, JobStep
     from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
     from airflow_provider_elasticjobs.model.retry import RetryPolicy
+    from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
     from airflow_provider_elasticjobs.model.targets import (
         FailedTargets,
         SqlDatabase,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         Target,
         TargetGroup,
     )
+    from airflow_provider_elasticjobs.operators.begin_wave import BeginWaveOperator
     from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
     from airflow_provider_elasticjobs.operators.execution_request import (
         StartElasticJobOperator,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BeginWaveOperator",
     "ElasticJob",
     "ElasticJobExecutionSensor",
     "ElasticJobOperator",
@@ -51,6 +54,7 @@ __all__ = [
     "ReconcileExecutionsOperator",
     "ResolveTargetGroupOperator",
     "RetryPolicy",
+    "Rollout",
     "SqlDatabase",
     "SqlElasticPool",
     "SqlQueryTargets",
@@ -60,9 +64,11 @@ __all__ = [
     "StopElasticJobOperator",
     "Target",
     "TargetGroup",
+    "Wave",
 ]
 
 _MODULES = {
+    "BeginWaveOperator": "operators.begin_wave",
     "ElasticJob": "task_groups.elastic_job",
     "ElasticJobExecutionSensor": "sensors.elastic_job_execution",
     "ElasticJobOperator": "operators.elastic_job",
@@ -76,6 +82,7 @@ _MODULES = {
     "ReconcileExecutionsOperator": "operators.maintenance",
     "ResolveTargetGroupOperator": "operators.target_group",
     "RetryPolicy": "model.retry",
+    "Rollout": "model.rollout",
     "SqlDatabase": "model.targets",
     "SqlElasticPool": "model.targets",
     "SqlQueryTargets": "model.targets",
@@ -85,6 +92,7 @@ _MODULES = {
     "StopElasticJobOperator": "operators.execution_request",
     "Target": "model.targets",
     "TargetGroup": "model.targets",
+    "Wave": "model.rollout",
 }
 
 

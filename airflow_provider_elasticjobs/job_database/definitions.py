@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -32,6 +33,7 @@ class _StoredStep(NamedTuple):
     step_timeout_milliseconds: int
     max_parallelism: int | None
     max_parallelism_per_server: int | None
+    rollout: str | None
     output_type: str | None
 
     def equals(self, other: _StoredStep) -> bool:
@@ -104,6 +106,7 @@ VALUES (@job, @version, N'TSql', N'Inline', {", ".join(f"@{column}" for column i
     step_timeout_milliseconds="int",
     max_parallelism="int",
     max_parallelism_per_server="int",
+    rollout="nvarchar(max)",
     output_type="nvarchar(50)",
 )
 
@@ -179,6 +182,7 @@ def _step(step_id: int, step: JobStep, group_id: UUID) -> _StoredStep:
         step.step_timeout_seconds * 1000,
         step.max_parallelism,
         step.max_parallelism_per_server,
+        None if step.rollout is None else json.dumps(step.rollout.to_json()),
         None,
     )
 

@@ -11,6 +11,7 @@ from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.names import check_name
 from airflow_provider_elasticjobs.model.parameters import ParameterValue, parameters_to_json, read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 
 __all__ = ["DEFAULT_STEP_TIMEOUT", "Job", "JobStep", "seconds"]
@@ -50,6 +51,7 @@ class JobStep:
     :param max_parallelism: most databases of one elastic pool at a time; None for no limit (reference 3.6). Databases
         outside pools are not limited by it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
+    :param rollout: waves, a budget of failures, starts spread in time; None for all databases at once.
     :param conn_id: Airflow connection that runs this step's script; default: the job's.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
     :param parameters: values that the script gets on every database as ``$(name)`` literals: text (a template),
@@ -70,6 +72,7 @@ class JobStep:
     idempotent: bool = field(default=True, kw_only=True)
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
     bind_parameters: bool = field(default=False, kw_only=True)
+    rollout: Rollout | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name, "name", "JobStep")
@@ -84,6 +87,8 @@ class JobStep:
             value = getattr(self, cap)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise DefinitionError(f"{owner}: {cap} must be 1 or more, or None for no limit, not {value!r}")
+        if self.rollout is not None and not isinstance(self.rollout, Rollout):
+            raise DefinitionError(f"{owner}: rollout must be a Rollout, or None, not {self.rollout!r}")
         object.__setattr__(self, "step_timeout", seconds(self.step_timeout, "step_timeout", owner))
         object.__setattr__(self, "parameters", read_parameters(self.parameters, owner))
 
@@ -106,6 +111,7 @@ class JobStep:
             "idempotent": self.idempotent,
             "parameters": parameters_to_json(self.parameters),
             "bind_parameters": self.bind_parameters,
+            "rollout": None if self.rollout is None else self.rollout.to_json(),
         }
 
     @classmethod
@@ -115,12 +121,14 @@ class JobStep:
         :raises DefinitionError: if a field is missing or out of its range.
         """
         fields = dict(data)
+        rollout = fields.pop("rollout", None)
         try:
             return cls(
                 fields.pop("step_name"),
                 TargetGroup.from_json(fields.pop("target_group")),
                 fields.pop("command"),
                 retry=RetryPolicy.from_json(fields.pop("retry", {})),
+                rollout=None if rollout is None else Rollout.from_json(rollout),
                 **fields,
             )
         except KeyError as missing:

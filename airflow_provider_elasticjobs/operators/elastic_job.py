@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
 from airflow_provider_elasticjobs.execution.order import TargetOrder
+from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.parameters import read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
+from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 from airflow_provider_elasticjobs.triggers.target_run import TargetRun
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-__all__ = ["TARGET_LABEL", "ElasticJobOperator"]
+__all__ = ["TARGET_LABEL", "ElasticJobOperator", "as_rollout"]
 
 #: How a target is called in the grid.
 TARGET_LABEL = "{{ task.target['server'] }}/{{ task.target['database'] }}"
 
 #: Seconds between two looks at the script's thread, in which signals are answered.
 _POLL_SECONDS = 0.2
+
+#: A shorter wait for the target's time is waited for where the script will run.
+_SHORT_WAIT_SECONDS = 20.0
+#: A target whose run is stopped meanwhile is told at the latest after so long.
+_LONGEST_ABSENCE_SECONDS = 300.0
 
 
 class ElasticJobOperator(BaseOperator):
@@ -60,6 +69,8 @@ class ElasticJobOperator(BaseOperator):
     :param parameters: values that the script gets on every target as ``$(name)`` literals: text, numbers, ``bool``,
         ``bytes``, dates and times, ``UUID`` or None; a template. Those of the target's row count before them.
     :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
+    :param rollout: a budget of failures and a spread of the starts: a :class:`Rollout` or its JSON. The resolver writes
+        it into the step's definition. Its waves are other tasks' matter.
     :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
         (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
@@ -92,6 +103,7 @@ class ElasticJobOperator(BaseOperator):
         idempotent: bool = True,
         parameters: Mapping[str, Any] | None = None,
         bind_parameters: bool = False,
+        rollout: Rollout | Mapping[str, Any] | None = None,
         trial: str | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
@@ -109,6 +121,7 @@ class ElasticJobOperator(BaseOperator):
         self.idempotent = idempotent
         self.parameters = parameters
         self.bind_parameters = bind_parameters
+        self.rollout = rollout
         self.trial = trial
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
@@ -117,8 +130,12 @@ class ElasticJobOperator(BaseOperator):
         """Hand the script to the triggerer, or run it here.
 
         :raises AirflowFailException: if the target ended in ``Failed``, ``TimedOut`` or ``Canceled``.
-        :raises AirflowSkipException: if an earlier execution of this step still runs on the target.
+        :raises AirflowSkipException: if an earlier execution of this step still runs on the target, or its rollout was
+            stopped.
+        :raises AirflowRescheduleException: if the start is spread and the target's time has not come: the task comes
+            back then, and holds no slot of its pool meanwhile.
         """
+        self._come_back_later()
         arguments = self._arguments(context)
         if self.deferrable:
             self.defer(trigger=ElasticJobTrigger(**arguments), method_name=self.execute_complete.__name__)
@@ -166,6 +183,18 @@ class ElasticJobOperator(BaseOperator):
             "job_database_conn_id": self.job_database_conn_id,
         }
 
+    def _come_back_later(self) -> None:
+        rollout = as_rollout(self.rollout)
+        if rollout is None or not rollout.spread_seconds:
+            return
+        database = open_job_database(connection_settings(self.job_database_conn_id))
+        with contextlib.closing(database):
+            seconds_left = seconds_to_wait(database, UUID(self.target["execution_id"]))
+        if seconds_left >= _SHORT_WAIT_SECONDS:
+            pause = min(seconds_left, _LONGEST_ABSENCE_SECONDS)
+            at = datetime.now(timezone.utc) + timedelta(seconds=pause)
+            raise AirflowRescheduleException(at)  # type: ignore[no-untyped-call]
+
     def _run_in_thread(self, target_run: TargetRun) -> tuple[Lifecycle, str]:
         """Run in a helper thread, so that time-outs and signals are not held up by the driver's blocking calls."""
         results: list[tuple[Lifecycle, str] | BaseException] = []
@@ -187,6 +216,14 @@ class ElasticJobOperator(BaseOperator):
 
     def _say(self, level: int, text: str) -> None:
         self.log.log(level, "%s", text)
+
+
+def as_rollout(rollout: Rollout | Mapping[str, Any] | None) -> Rollout | None:
+    """Return a rollout from what an operator was given.
+
+    :raises DefinitionError: if it cannot be read from its JSON.
+    """
+    return rollout if rollout is None or isinstance(rollout, Rollout) else Rollout.from_json(rollout)
 
 
 def _report(lifecycle: Lifecycle, message: str) -> None:

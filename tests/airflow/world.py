@@ -59,6 +59,9 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "blinkinworker": 1,
     "gone": 2,
     "goneinworker": 1,
+    "canary": 4,
+    "allowed": 3,
+    "alone": 3,
 }
 
 #: Scenarios with an elastic pool of their own, beside their databases, and how many databases are in it.
