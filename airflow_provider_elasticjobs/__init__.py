@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
     from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
     from airflow_provider_elasticjobs.model.retry import RetryPolicy
+    from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
     from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, Target, TargetGroup
+    from airflow_provider_elasticjobs.operators.begin_wave import BeginWaveOperator
     from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
     from airflow_provider_elasticjobs.operators.execution_request import (
         StartElasticJobOperator,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BeginWaveOperator",
     "ElasticJob",
     "ElasticJobExecutionSensor",
     "ElasticJobOperator",
@@ -43,6 +46,7 @@ __all__ = [
     "ReconcileExecutionsOperator",
     "ResolveTargetGroupOperator",
     "RetryPolicy",
+    "Rollout",
     "SqlDatabase",
     "SqlDatabaseOutput",
     "SqlElasticPool",
@@ -51,9 +55,11 @@ __all__ = [
     "StopElasticJobOperator",
     "Target",
     "TargetGroup",
+    "Wave",
 ]
 
 _MODULES = {
+    "BeginWaveOperator": "operators.begin_wave",
     "ElasticJob": "task_groups.elastic_job",
     "ElasticJobExecutionSensor": "sensors.elastic_job_execution",
     "ElasticJobOperator": "operators.elastic_job",
@@ -67,6 +73,7 @@ _MODULES = {
     "ReconcileExecutionsOperator": "operators.maintenance",
     "ResolveTargetGroupOperator": "operators.target_group",
     "RetryPolicy": "model.retry",
+    "Rollout": "model.rollout",
     "SqlDatabase": "model.targets",
     "SqlDatabaseOutput": "model.outputs",
     "SqlElasticPool": "model.targets",
@@ -75,6 +82,7 @@ _MODULES = {
     "StopElasticJobOperator": "operators.execution_request",
     "Target": "model.targets",
     "TargetGroup": "model.targets",
+    "Wave": "model.rollout",
 }
 
 

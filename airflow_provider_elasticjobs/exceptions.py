@@ -16,6 +16,7 @@ ElasticJobsError
 ├── OutputError                a script's result could not be written where its step's output says
 ├── OutcomeUnknownError        the script was sent, and no answer came: it may have committed
 ├── JobDatabaseError           the job database is not installed, too old, or refuses what is needed
+│   └── JobDatabaseAwayError   it did not answer for longer than the writer's patience
 ├── ClaimLostError             another process has taken over the row that this one was working on
 └── ExecutionReleasedError     this process gave its work up unfinished, for another one to take over
 ```
@@ -34,6 +35,7 @@ __all__ = [
     "ElasticJobsError",
     "ExecutionReleasedError",
     "FirewallError",
+    "JobDatabaseAwayError",
     "JobDatabaseError",
     "LoginFailedError",
     "OutcomeUnknownError",
@@ -143,6 +145,10 @@ class OutcomeUnknownError(ElasticJobsError):
 
 class JobDatabaseError(ElasticJobsError):
     """The job database is not installed, of another version, or refuses what is needed."""
+
+
+class JobDatabaseAwayError(JobDatabaseError):
+    """The job database could not be reached for longer than anybody was willing to wait."""
 
 
 class ClaimLostError(ElasticJobsError):

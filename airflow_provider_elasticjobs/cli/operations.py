@@ -62,6 +62,9 @@ _JOB = argument("--job", metavar="NAME", help="Only runs of this job")
 _JOB_NAME = argument("job_name", metavar="NAME", help="The job's name")
 _ACTIVE = argument("--active", action="store_true", help="Only runs that have not ended")
 _LIMIT = argument("--limit", type=_positive, metavar="N", default=20, help="At most so many runs (default: 20)")
+_MESSAGES = argument(
+    "--messages", action="store_true", help="Also show what the scripts said: messages, errors and row counts"
+)
 _INTERVAL = argument(
     "--interval", type=_interval, metavar="SECONDS", default=2.0, help="Seconds between two looks (default: 2)"
 )
@@ -117,7 +120,13 @@ OPERATIONS = (
         help="Look at runs of jobs, and stop them",
         subcommands=(
             _command("list", "executions.list_executions", "Show the newest runs", _JOB, _ACTIVE, _LIMIT),
-            _command("show", "executions.show_execution", "Show a run's steps and targets", _EXECUTION),
+            _command(
+                "show",
+                "executions.show_execution",
+                "Show a run's steps and targets, and every attempt on them",
+                _EXECUTION,
+                _MESSAGES,
+            ),
             _command("stop", "executions.stop", "Stop a run: its scripts are cancelled on every target", _EXECUTION),
             _command(
                 "watch",

@@ -18,20 +18,21 @@ from airflow_provider_elasticjobs.execution.session import (
     step_lock_name,
 )
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
+from airflow_provider_elasticjobs.execution.transcript import Transcript
 from airflow_provider_elasticjobs.execution.trial import check_can_be_tried, parsed_only, rolled_back
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.messages import trial_message
+from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT, trial_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace, OutputRun, OutputWriter
-from airflow_provider_elasticjobs.tsql.results import Message, ResultSet, ScriptResult
+from airflow_provider_elasticjobs.tsql.results import ScriptResult
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
 
 if TYPE_CHECKING:
     import pyodbc
 
-    from airflow_provider_elasticjobs.job_database.records import Claim
+    from airflow_provider_elasticjobs.job_database.records import AttemptMessage, Claim
 
 __all__ = ["AttemptRunner", "Connector"]
 
@@ -53,6 +54,7 @@ class AttemptRunner:
     :param connect: opens a connection to the target in autocommit mode.
     :param stop: the target's signal to stop.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param on_waiting: receives what an attempt waits for that has begun, and None when it goes on.
     :param output: where the script's result goes.
     """
 
@@ -64,6 +66,7 @@ class AttemptRunner:
         connect: Connector,
         stop: StopSignal,
         log: Callable[[int, str], None],
+        on_waiting: Callable[[str | None], None],
         output: OutputPlace | None = None,
     ) -> None:
         self._order = order
@@ -71,8 +74,20 @@ class AttemptRunner:
         self._connect = connect
         self._stop = stop
         self._log = log
+        self._on_waiting = on_waiting
         self._output = output
         self._lost = claim.lost_attempt
+        self._transcript = Transcript(log)
+
+    @property
+    def lost_attempt(self) -> bool:
+        """Whether an attempt was lost, and none has reached the target since to reckon with it."""
+        return self._lost
+
+    @property
+    def messages(self) -> list[AttemptMessage]:
+        """What the script has said during the present attempt, or the last one."""
+        return self._transcript.kept()
 
     def run(self) -> Ending:
         """Make one attempt; blocks.
@@ -80,6 +95,7 @@ class AttemptRunner:
         :returns: how it ended, where nothing went wrong: succeeded, skipped, or stopped before the script was sent.
         :raises ElasticJobsError: what went wrong.
         """
+        self._transcript = Transcript(self._log)
         target = self._order.target
         batches = script_batches(self._order.command, self._claim)
         if unknown := unknown_variables(self._order.command):
@@ -97,13 +113,14 @@ class AttemptRunner:
             if trial is not Trial.PARSE and not self._lock(connection):
                 self._stop.raise_if_released()
                 return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
-            self._acknowledge_lost_attempt()
+            if trial is None:
+                self._acknowledge_lost_attempt()
             with self._opened_output() as writer:
                 script = ScriptRun(
                     connection,
                     batches,
-                    on_message=self._say,
-                    on_result=self._count,
+                    on_message=self._transcript.message,
+                    on_result=self._transcript.result,
                     receiver=writer,
                     server=target.server_name,
                     database=target.database_name,
@@ -153,12 +170,18 @@ class AttemptRunner:
         """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""
         target = self._order.target
         name = step_lock_name(self._claim.job_id, self._claim.step_name, target.database_name)
+        waiting = False
         while self._stop.reason is None:
             if acquire_step_lock(connection, name, target):
+                if waiting:
+                    self._on_waiting(None)
                 return self._stop.reason is None
             if not self._lost:
                 return False
-            self._log(logging.INFO, "The attempt that was lost still runs on the server; waiting for it to end")
+            if not waiting:
+                waiting = True
+                self._log(logging.INFO, WAITING_FOR_LOST_ATTEMPT)
+                self._on_waiting(WAITING_FOR_LOST_ATTEMPT)
             self._stop.pause(_LOCK_POLL_SECONDS)
         return False
 
@@ -171,12 +194,3 @@ class AttemptRunner:
         if not self._order.idempotent:
             raise OutcomeUnknownError(f"{message}; the step is not idempotent, so it is not repeated")
         self._log(logging.WARNING, f"{message}; the script runs again")
-
-    def _say(self, message: Message) -> None:
-        self._log(logging.ERROR if message.is_error else logging.INFO, str(message))
-
-    def _count(self, result: ResultSet) -> None:
-        if result.columns:
-            self._log(logging.INFO, f"Result set of {result.columns} column(s) and {result.rows} row(s)")
-        else:
-            self._log(logging.INFO, f"{result.rows} row(s) affected")

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError
+from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError, JobDatabaseAwayError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.attempt import AttemptRunner, Connector
 from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
-from airflow_provider_elasticjobs.execution.waiting_room import pauses
+from airflow_provider_elasticjobs.execution.waiting_room import ROLLOUT, pauses
 from airflow_provider_elasticjobs.job_database import executions
-from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim
+from airflow_provider_elasticjobs.job_database.places import note_waiting
+from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
+from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 
 __all__ = ["TargetExecution", "TargetResult"]
+
+#: Seconds until one whose time has not come looks again whether its rollout goes on.
+_LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class TargetExecution:
         self._log = log
         self._output = output
         self._stop = StopSignal(order.target.label)
+        self._ended: Ending | None = None
 
     def run(self) -> TargetResult:
         """Claim the row and run the script until it succeeds, is stopped, or has no attempts left; blocks.
@@ -66,7 +74,9 @@ class TargetExecution:
         :returns: what the row says at the end; at once if it had ended before.
         :raises ClaimLostError: if another process has taken the row over.
         :raises ExecutionReleasedError: if :meth:`release` stopped it; the row is as active as it was.
-        :raises JobDatabaseError: if the job database refuses a write, or stays away for too long.
+        :raises JobDatabaseAwayError: if the job database stays away for too long; the row's end is written by the agent
+            when it is back.
+        :raises JobDatabaseError: if the job database refuses a write.
         """
         claim = executions.claim_target(
             self._agent.job_database, self.order.execution_id, self._airflow, self._agent.record
@@ -75,7 +85,11 @@ class TargetExecution:
             self._log(logging.INFO, f"Nothing to do, the row had ended: {claim.lifecycle}, {claim.message}")
             return TargetResult(claim.lifecycle, claim.message or "", 0)
         with self._agent.track(claim.job_execution_id, self.cancel):
-            return self._run_claimed(claim)
+            try:
+                return self._run_claimed(claim)
+            except JobDatabaseAwayError as error:
+                self._write_later(claim, error)
+                raise
 
     def cancel(self) -> None:
         """Stop the script on the server, or whatever is waited for; from any thread, more than once."""
@@ -87,18 +101,33 @@ class TargetExecution:
 
     def _run_claimed(self, claim: Claim) -> TargetResult:
         runner = AttemptRunner(
-            self.order, claim, connect=self._connect, stop=self._stop, log=self._log, output=self._output
+            self.order,
+            claim,
+            connect=self._connect,
+            stop=self._stop,
+            log=self._log,
+            on_waiting=lambda cause: self._note_waiting(claim, cause),
+            output=self._output,
         )
         attempt = claim.attempts
         while True:
             attempt += 1
-            ending = self._attempt(runner, claim, attempt)
+            start = self._begin(claim, attempt)
+            if start.ended is not None and not start.cancelled:
+                return self._left_out(start.ended, attempt - 1)
+            ending = self._ended = self._attempt(runner, claim, attempt, start)
             if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
                 return self._finish(claim, ending, attempt)
-            if stopped := self._wait_for_retry(claim, ending, attempt):
+            if stopped := self._wait_for_retry(runner, claim, ending, attempt):
                 return self._finish(claim, Ending.stopped(stopped), attempt)
 
-    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+    def _write_later(self, claim: Claim, away: JobDatabaseAwayError) -> None:
+        """Leave to the agent what could not be written: how the last attempt ended, or that none could begin."""
+        ending = self._ended or Ending(Lifecycle.FAILED, Outcome.FAILED, away.message, away)
+        self._log(logging.ERROR, f"Not written yet, for want of the job database: {ending.lifecycle}")
+        self._agent.write_later(lambda: self._write_end(claim, ending))
+
+    def _write_end(self, claim: Claim, ending: Ending) -> tuple[Settled, str]:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
         message = ending.message or sentence
@@ -109,8 +138,19 @@ class TargetExecution:
             message,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            messages=ending.messages,
         )
         self._give_place_back(claim)
+        if settled.rollout_stopped:
+            self._log(
+                logging.WARNING, "One failure too many: the rollout is stopped, nothing further of the step begins"
+            )
+            self._agent.waiting_room.rollout_is_over(claim)
+        return settled, message
+
+    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+        self._ended = ending
+        settled, message = self._write_end(claim, ending)
         if settled.lifecycle is None:
             raise self._claim_lost()
         if not settled.written:
@@ -119,8 +159,13 @@ class TargetExecution:
         self._log(logging.INFO if ending.lifecycle.is_good else logging.ERROR, message)
         return TargetResult(ending.lifecycle, message, attempt)
 
-    def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int) -> Ending:
-        start = self._begin(claim, attempt)
+    def _left_out(self, ended: AlreadyFinished, attempts: int) -> TargetResult:
+        """Report a row that ended while it waited, because the rollout was stopped."""
+        message = ended.message or ""
+        self._log(logging.INFO if ended.lifecycle.is_good else logging.ERROR, message)
+        return TargetResult(ended.lifecycle, message, attempts)
+
+    def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int, start: AttemptStart) -> Ending:
         if start.cancelled:
             self.cancel()
             return Ending.stopped(StopReason.CANCELLED)
@@ -131,14 +176,15 @@ class TargetExecution:
         self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
         try:
             with self._agent.deadlines.within(self.order.step_timeout, self._expire):
-                return runner.run()
+                ending = runner.run()
         except ElasticJobsError as error:
             error.step_name, error.attempt = claim.step_name, attempt
             self._stop.raise_if_released()
-            return ending_of(error, self._stop.reason)
+            ending = ending_of(error, self._stop.reason)
+        return replace(ending, messages=runner.messages)
 
     def _begin(self, claim: Claim, attempt: int) -> AttemptStart:
-        """Begin an attempt, once there is a place for it where the step has a cap; nothing is held meanwhile."""
+        """Begin an attempt, once its time has come and there is a place for it; nothing is held meanwhile."""
         said, pause = None, pauses()
         while True:
             start = executions.begin_attempt(
@@ -152,6 +198,9 @@ class TargetExecution:
             if start.waiting_cause != said:
                 said = start.waiting_cause
                 self._log(logging.INFO, said)
+            if start.wait_seconds is not None:
+                self._pause_in_rollout(claim, min(start.wait_seconds, _LONGEST_WAIT))
+                continue
             with self._agent.waiting_room.waiting(claim, said, self._stop.wake):
                 self._stop.pause(next(pause), until_woken=True)
 
@@ -162,7 +211,13 @@ class TargetExecution:
     def _expire(self) -> None:
         self._stop.halt(StopReason.TIMED_OUT)
 
-    def _wait_for_retry(self, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
+    def _note_waiting(self, claim: Claim, cause: str | None) -> None:
+        try:
+            note_waiting(self._agent.job_database, claim, cause)
+        except ElasticJobsError as error:
+            self._log(logging.WARNING, f"What is waited for could not be written down: {error}")
+
+    def _wait_for_retry(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
         delay = self.order.retry.delay(attempt)
         self._log(logging.WARNING, f"Attempt {attempt} failed: {ending.message}")
         if executions.wait_for_retry(
@@ -172,13 +227,28 @@ class TargetExecution:
             delay_seconds=delay,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            lost_attempt=runner.lost_attempt or ending.outcome is Outcome.UNKNOWN,
+            messages=ending.messages,
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
-            self._stop.pause(delay)
+            self._pause_in_rollout(claim, delay)
         # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
         self._stop.raise_if_released()
         return self._stop.reason
+
+    def _pause_in_rollout(self, claim: Claim, seconds: float) -> None:
+        """Wait, until it is time, the work has to stop, or this process sees that the rollout is stopped."""
+        over = threading.Event()
+
+        def wake() -> None:
+            over.set()
+            self._stop.wake()
+
+        due = time.monotonic() + seconds
+        with self._agent.waiting_room.waiting(claim, ROLLOUT, wake):
+            while not over.is_set() and self._stop.reason is None and (left := due - time.monotonic()) > 0:
+                self._stop.pause(left, until_woken=True)
 
     def _claim_lost(self) -> ClaimLostError:
         target = self.order.target

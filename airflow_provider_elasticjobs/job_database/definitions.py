@@ -34,6 +34,7 @@ class _StoredStep(NamedTuple):
     step_timeout_milliseconds: int
     max_parallelism: int | None
     max_parallelism_per_server: int | None
+    rollout: str | None
     output_type: str | None
     output_credential_name: str | None
     output_server_name: str | None
@@ -112,6 +113,7 @@ VALUES (@job, @version, N'TSql', N'Inline', {", ".join(f"@{column}" for column i
     step_timeout_milliseconds="int",
     max_parallelism="int",
     max_parallelism_per_server="int",
+    rollout="nvarchar(max)",
     output_type="nvarchar(50)",
     output_credential_name="nvarchar(128)",
     output_server_name="nvarchar(256)",
@@ -193,6 +195,7 @@ def _step(step_id: int, step: JobStep, group_id: UUID) -> _StoredStep:
         step.step_timeout_seconds * 1000,
         step.max_parallelism,
         step.max_parallelism_per_server,
+        None if step.rollout is None else json.dumps(step.rollout.to_json()),
         *_output_columns(step.output),
     )
 

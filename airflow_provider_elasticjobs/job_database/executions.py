@@ -6,11 +6,20 @@ Sent twice it changes nothing more, and answers the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError
 from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY
+from airflow_provider_elasticjobs.job_database.attempts import (
+    BEGIN_ATTEMPT,
+    END_ATTEMPT,
+    LOSE_ATTEMPT,
+    MESSAGE_TYPES,
+    OUTCOME,
+    message_rows,
+)
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.claiming import (
     CLAIM_TYPES,
@@ -28,10 +37,12 @@ from airflow_provider_elasticjobs.job_database.records import (
     Agent,
     AirflowRef,
     AlreadyFinished,
+    AttemptMessage,
     AttemptStart,
     Claim,
     Settled,
 )
+from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, RENEW_BUDGET, stop_if_used_up
 from airflow_provider_elasticjobs.job_database.sentences import job_sentence, step_sentence, target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
@@ -56,6 +67,7 @@ BEGIN
     UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @step_row;
     IF {_IS_REOPENABLE}
     BEGIN
+{RENEW_BUDGET}
         DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id = @run;
         UPDATE jobs_internal.executions SET {REOPEN_PARENT},
             last_message = {job_sentence("'WaitingForChildJobExecutions'")}
@@ -67,7 +79,7 @@ BEGIN
         UPDATE jobs_internal.executions
         SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, next_attempt_start_time = NULL,
             current_attempts = 0, current_attempt_start_time = NULL, last_message = @waiting, outcome = NULL,
-            error_number = NULL, lost_attempt = 0, round = @round, waiting_cause = NULL, {TAKE}
+            error_number = NULL, lost_attempt = 0, round = @round, rerun = rerun + 1, waiting_cause = NULL, {TAKE}
         WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER};
     END;
     COMMIT TRANSACTION;
@@ -88,15 +100,19 @@ UPDATE jobs_internal.executions SET airflow_clear_number = @clear
 WHERE execution_id = @run AND airflow_clear_number < @clear;
 IF {IS_CANCELLED}
 BEGIN
+    BEGIN TRANSACTION;
     UPDATE jobs_internal.executions
     SET lifecycle = 'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-        next_attempt_start_time = NULL, outcome = 'cancelled', waiting_cause = NULL,
-        last_message = {target_sentence(Lifecycle.CANCELED)}, {TAKE}
+        next_attempt_start_time = NULL, waiting_cause = NULL, last_message = {target_sentence(Lifecycle.CANCELED)},
+        outcome = CASE WHEN lifecycle = 'InProgress' THEN 'unknown' ELSE 'cancelled' END, {TAKE}
     WHERE execution_id = @execution AND is_active = 1 AND {IS_NOT_SUPERSEDED};
+    IF @@ROWCOUNT > 0
+        {LOSE_ATTEMPT}
+    COMMIT TRANSACTION;
 {SETTLE}
 END;
 UPDATE jobs_internal.executions
-SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE 0 END, {TAKE}
+SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE lost_attempt END, {TAKE}
 WHERE execution_id = @execution AND is_active = 1 AND (claim_id IS NULL OR claim_id <> @claim)
     AND {IS_NOT_SUPERSEDED} AND NOT {IS_CANCELLED};
 SET @taken = @@ROWCOUNT;
@@ -107,7 +123,7 @@ SELECT @taken AS taken, e.claim_id, e.is_active, e.lifecycle, e.last_message, e.
     e.job_id, e.job_version, e.step_id, e.current_attempts, e.lost_attempt, e.target_server_name,
     e.target_database_name, e.target_elastic_pool_name, e.conn_id, e.airflow_try_number,
     r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name,
-    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal
+    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal, e.wave
 FROM jobs_internal.executions AS e
 INNER JOIN jobs_internal.executions AS r ON r.execution_id = e.job_execution_id
 INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
@@ -171,6 +187,7 @@ def _claim(row: Any, execution_id: UUID, claim_id: UUID) -> Claim:
         max_parallelism=row.max_parallelism,
         max_parallelism_per_server=row.max_parallelism_per_server,
         target_ordinal=row.target_ordinal or 0,
+        wave=row.wave,
     )
 
 
@@ -180,7 +197,10 @@ _BEGIN = Batch(
     f"""
 DECLARE @run uniqueidentifier;
 SELECT @run = job_execution_id FROM jobs_internal.executions WHERE execution_id = @execution;
+BEGIN TRANSACTION;
 UPDATE jobs_internal.executions SET {BEGUN} WHERE {MAY_BEGIN};
+{BEGIN_ATTEMPT}
+COMMIT TRANSACTION;
 SELECT CASE WHEN lifecycle = 'InProgress' AND current_attempts = @attempt AND claim_id = @claim
         THEN 1 ELSE 0 END AS begun,
     CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled
@@ -198,7 +218,8 @@ def begin_attempt(
     """Record that an attempt of the script begins now: ``InProgress``.
 
     Where the step has a cap, the attempt begins only if there is a place for it, which it holds until its row is
-    finished or waits for a retry, or its process is lost. One round trip, with a cap or without.
+    finished or waits for a retry, or its process is lost. In a rollout it begins only at its time, and not after too
+    many targets have failed. One round trip, with a cap or a rollout or without.
 
     :param db: the job database.
     :param claim: the claim on the row.
@@ -208,7 +229,7 @@ def begin_attempt(
         it waits for, ask again soon.
     """
     message = _sentence(claim, Lifecycle.IN_PROGRESS)
-    if claim.needs_place:
+    if claim.needs_place or claim.wave is not None:
         return begin_with_place(db, claim, attempt, message, expiry_seconds=expiry_seconds)
     rows = db.run(_BEGIN, execution=claim.execution_id, claim=claim.claim_id, attempt=attempt, message=message)
     if not rows:
@@ -218,16 +239,22 @@ def begin_attempt(
 
 _WAIT = Batch(
     f"""
+BEGIN TRANSACTION;
 UPDATE jobs_internal.executions
 SET lifecycle = 'WaitingForRetry', next_attempt_start_time = DATEADD(millisecond, @delay, @now),
-    last_message = @message, outcome = @outcome, error_number = @error_number
+    last_message = @message, outcome = @outcome, error_number = @error_number, lost_attempt = @lost_attempt,
+    waiting_cause = NULL
 WHERE {FENCE} AND lifecycle = 'InProgress';
+{END_ATTEMPT}
+COMMIT TRANSACTION;
 SELECT lifecycle FROM jobs_internal.executions WHERE {FENCE};
 """,
+    MESSAGE_TYPES,
     delay="int",
     message="nvarchar(max)",
     outcome="nvarchar(20)",
     error_number="int",
+    lost_attempt="bit",
     **_FENCE_TYPES,
 )
 
@@ -240,6 +267,8 @@ def wait_for_retry(
     delay_seconds: float,
     outcome: Outcome = Outcome.FAILED,
     error_number: int | None = None,
+    lost_attempt: bool = False,
+    messages: Sequence[AttemptMessage] = (),
 ) -> bool:
     """Record that an attempt failed and another will follow: ``WaitingForRetry``, with the error as message.
 
@@ -249,21 +278,26 @@ def wait_for_retry(
     :param delay_seconds: when the next attempt is due, counted from the server's present time.
     :param outcome: what the attempt came to.
     :param error_number: the engine's number of the error, if it gave one.
+    :param lost_attempt: whether some attempt was lost and not reckoned with, because its target was not reached since;
+        who takes over the row is told.
+    :param messages: what the script said during the attempt, at most :data:`~.attempts.MOST_MESSAGES`.
     :return: whether the row says so; False if the claim was lost or the run was stopped.
     """
     rows = db.run(
         _WAIT,
+        message_rows(messages),
         execution=claim.execution_id,
         claim=claim.claim_id,
         delay=round(delay_seconds * 1000),
         message=message,
         outcome=outcome,
         error_number=error_number,
+        lost_attempt=lost_attempt,
     )
     return bool(rows) and rows[0].lifecycle == Lifecycle.WAITING_FOR_RETRY
 
 
-def _finish_batch(lifecycle: Lifecycle) -> Batch:
+def _finish_batch(lifecycle: Lifecycle, lock: str = "") -> Batch:
     sources = ", ".join(f"'{source}'" for source, follow in TRANSITIONS.items() if lifecycle in follow)
     return Batch(
         f"""
@@ -271,14 +305,19 @@ def _finish_batch(lifecycle: Lifecycle) -> Batch:
 SET @settler = @claim;
 SET @run = @job_run;
 SET @step = @step_number;
+BEGIN TRANSACTION;
+{lock}
 UPDATE jobs_internal.executions
 SET lifecycle = '{lifecycle}', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-    next_attempt_start_time = NULL, last_message = @message, outcome = @outcome, error_number = @error_number,
+    next_attempt_start_time = NULL, last_message = @message, outcome = {OUTCOME}, error_number = @error_number,
     waiting_cause = NULL
 WHERE {FENCE} AND lifecycle IN ({sources});
+{END_ATTEMPT}
+COMMIT TRANSACTION;
 {SETTLE}
 SELECT e.lifecycle, {SETTLED} FROM jobs_internal.executions AS e WHERE e.{FENCE};
 """,
+        MESSAGE_TYPES,
         job_run="uniqueidentifier",
         step_number="int",
         message="nvarchar(max)",
@@ -290,6 +329,8 @@ SELECT e.lifecycle, {SETTLED} FROM jobs_internal.executions AS e WHERE e.{FENCE}
 
 _ENDS = (Lifecycle.SUCCEEDED, Lifecycle.SKIPPED, Lifecycle.FAILED, Lifecycle.TIMED_OUT, Lifecycle.CANCELED)
 _FINISH = {lifecycle: _finish_batch(lifecycle) for lifecycle in _ENDS}
+#: In a rollout, a failure is written behind the lock behind which attempts begin.
+_FAIL_IN_ROLLOUT = {end: _finish_batch(end, LOCK_ROLLOUT) for end in (Lifecycle.FAILED, Lifecycle.TIMED_OUT)}
 
 
 def finish_target(
@@ -300,8 +341,11 @@ def finish_target(
     *,
     outcome: Outcome,
     error_number: int | None = None,
+    messages: Sequence[AttemptMessage] = (),
 ) -> Settled:
     """End a target's row; if it is the last of its step, the step is settled, and then the job.
+
+    In a rollout, a failure that is one too many also ends the rows of the step that wait.
 
     :param db: the job database.
     :param claim: the claim on the row.
@@ -309,9 +353,12 @@ def finish_target(
     :param message: the error's text; by default the sentence of the lifecycle.
     :param outcome: what the last attempt came to.
     :param error_number: the engine's number of the error, if it gave one.
+    :param messages: what the script said during the attempt that ends, at most :data:`~.attempts.MOST_MESSAGES`.
     """
+    counted = claim.wave is not None and lifecycle in _FAIL_IN_ROLLOUT
     rows = db.run(
-        _FINISH[lifecycle],
+        _FAIL_IN_ROLLOUT[lifecycle] if counted else _FINISH[lifecycle],
+        message_rows(messages),
         execution=claim.execution_id,
         claim=claim.claim_id,
         job_run=claim.job_execution_id,
@@ -326,7 +373,8 @@ def finish_target(
         None if value is None else Lifecycle(value)
         for value in (rows[0].lifecycle, rows[0].step_lifecycle, rows[0].job_lifecycle)
     )
-    return Settled(now is lifecycle, now, step, job)
+    stopped = counted and stop_if_used_up(db, claim) is not None
+    return Settled(now is lifecycle, now, step, job, stopped)
 
 
 def _sentence(claim: Claim, lifecycle: Lifecycle) -> str:

@@ -23,6 +23,8 @@ __all__ = ["register_targets"]
 _STEP = {"step_row": "uniqueidentifier", "claim": "uniqueidentifier"}
 _RESOLVING = "execution_id = @step_row AND claim_id = @claim AND lifecycle = 'InProgress'"
 
+_ROW_TYPES = ("uniqueidentifier", "int", "nvarchar(256)", "nvarchar(128)", "nvarchar(128)", "nvarchar(250)")
+
 _INSERT = Batch(
     f"""
 INSERT INTO jobs_internal.executions (execution_id, job_execution_id, job_id, job_version, step_id, is_active,
@@ -39,18 +41,25 @@ WHERE e.execution_id = @step_row AND e.claim_id = @claim AND e.lifecycle = 'InPr
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS x WHERE x.execution_id = v.execution_id);
 SELECT round FROM jobs_internal.executions WHERE {_RESOLVING};
 """,
-    rows=("uniqueidentifier", "int", "nvarchar(256)", "nvarchar(128)", "nvarchar(128)", "nvarchar(250)"),
+    rows=_ROW_TYPES,
     message="nvarchar(max)",
     **_STEP,
 )
 
-#: In a later round the rows listed again are of this round, and those that had ended begin anew.
+#: In a later round the rows listed again are of this round, with the pool and connection that their target has now, and
+#: those that had ended begin anew. What a place was given for does not change while it is held.
 _RENEW = Batch(
     """
 DECLARE @clear int;
 SELECT @clear = airflow_clear_number FROM jobs_internal.executions WHERE execution_id = @step_row;
-UPDATE jobs_internal.executions
+UPDATE e
 SET round = @round,
+    target_elastic_pool_name = CASE WHEN lifecycle = 'InProgress' THEN target_elastic_pool_name
+        ELSE NULLIF(v.elastic_pool_name, N'') END,
+    conn_id = CASE WHEN lifecycle = 'InProgress' THEN e.conn_id ELSE NULLIF(v.conn_id, N'') END,
+    target_ordinal = v.ordinal,
+    rerun = CASE WHEN is_active = 0 THEN rerun + 1 ELSE rerun END,
+    lost_attempt = CASE WHEN is_active = 0 THEN 0 ELSE lost_attempt END,
     lifecycle = CASE WHEN is_active = 0 THEN 'Created' ELSE lifecycle END,
     start_time = CASE WHEN is_active = 0 THEN NULL ELSE start_time END,
     end_time = NULL,
@@ -65,11 +74,13 @@ SET round = @round,
     airflow_try_number = CASE WHEN is_active = 0 THEN NULL ELSE airflow_try_number END,
     airflow_clear_number = CASE WHEN is_active = 0 THEN @clear ELSE airflow_clear_number END,
     is_active = 1
-WHERE round < @round AND execution_id IN (SELECT v.execution_id FROM ({rows}) AS v (execution_id))
-    AND EXISTS (SELECT 1 FROM jobs_internal.executions AS e
-        WHERE e.execution_id = @step_row AND e.claim_id = @claim AND e.lifecycle = 'InProgress');
+FROM jobs_internal.executions AS e
+INNER JOIN ({rows}) AS v (execution_id, ordinal, server_name, database_name, elastic_pool_name, conn_id)
+    ON v.execution_id = e.execution_id
+WHERE e.round < @round AND EXISTS (SELECT 1 FROM jobs_internal.executions AS s
+    WHERE s.execution_id = @step_row AND s.claim_id = @claim AND s.lifecycle = 'InProgress');
 """,
-    rows=("uniqueidentifier",),
+    rows=_ROW_TYPES,
     round="int",
     message="nvarchar(max)",
     **_STEP,
@@ -95,6 +106,14 @@ INNER JOIN jobs_internal.targets AS t ON {_IDENTITY}
 WHERE {_TARGET_ROWS_E} AND e.target_id IS NULL;
 """
 
+#: Rows that nobody has begun and nobody lists any more vanish, with what there was of them in earlier reruns.
+_FORGET = "".join(
+    f"""
+    DELETE FROM jobs_internal.{table} WHERE execution_id IN (SELECT e.execution_id FROM jobs_internal.executions AS e
+        WHERE {_TARGET_ROWS_E} AND e.lifecycle = 'Created' AND e.claim_id IS NULL AND e.round < @listed_round);"""
+    for table in ("messages", "attempts", "executions")
+)
+
 _FINISH = Batch(
     f"""
 {DECLARATIONS}
@@ -112,8 +131,7 @@ BEGIN
     WHERE execution_id = @run AND lifecycle IN ('InProgress', 'WaitingForChildJobExecutions');
     UPDATE jobs_internal.executions SET lifecycle = 'WaitingForChildJobExecutions', last_message = @waiting
     WHERE {_RESOLVING};
-    DELETE FROM jobs_internal.executions
-    WHERE {_TARGET_ROWS} AND lifecycle = 'Created' AND claim_id IS NULL AND round < @listed_round;
+{_FORGET}
     COMMIT TRANSACTION;
 END;
 IF {IS_CANCELLED}
@@ -150,15 +168,11 @@ def register_targets(db: JobDatabase, step: StepStart, targets: Sequence[Target]
         "claim": step.claim_id,
     }
     ordinals = {each.execution_id: ordinal for ordinal, each in enumerate(registered, start=1)}
-    current_round = 1
-    for chunk in _chunks(registered, _INSERT.rows_at_once):
+    for chunk in _chunks(registered, min(_INSERT.rows_at_once, _RENEW.rows_at_once)):
         rows = [(each.execution_id, ordinals[each.execution_id], *_names(each.target)) for each in chunk]
         answer = db.run(_INSERT, rows, message=WAITING_FOR_WORKER, **values)
-        current_round = answer[0].round if answer else 1
-    if current_round > 1:
-        for chunk in _chunks(registered, _RENEW.rows_at_once):
-            ids = [(each.execution_id,) for each in chunk]
-            db.run(_RENEW, ids, round=current_round, message=WAITING_FOR_WORKER, **values)
+        if answer and answer[0].round > 1:
+            db.run(_RENEW, rows, round=answer[0].round, message=WAITING_FOR_WORKER, **values)
     _finish(db, step, values, nothing=not registered)
     return registered
 

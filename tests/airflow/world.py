@@ -18,11 +18,15 @@ from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from airflow_provider_elasticjobs.sandbox.client import SandboxClient
 from airflow_provider_elasticjobs.sandbox.settings import DatabaseSettings, SandboxSettings, ServerSettings
 from dev.local_airflow import LocalAirflow
+from tests.identity_endpoint import TENANT, IdentityEndpoint
 
 TENANTS = "tenants.database.windows.net"
 ARCHIVE = "archive.database.windows.net"
 SCENARIOS = "scenarios.database.windows.net"
 JOBS = "jobs.database.windows.net"
+
+#: What a request to stop a run promises: seconds until the last of its scripts has ended on its server.
+STOPPED_WITHIN = 5.0
 
 LOGIN = "elasticjobs"
 #: Unlike anything else in the world, so that it can be searched for.
@@ -45,7 +49,43 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "stopped": 2,
     "empty": 1,
     "fail": 3,
+    "wide": 9,
+    "wideinworkers": 9,
+    "lostone": 1,
+    "losttwo": 2,
+    "lostthree": 1,
+    "schedulerless": 1,
+    "blink": 3,
+    "blinkinworker": 1,
+    "gone": 2,
+    "goneinworker": 1,
+    "canary": 4,
+    "allowed": 3,
+    "alone": 3,
+    "identities": 8,
 }
+
+#: Secret of the service principal, as searchable as the password.
+CLIENT_SECRET = "Plugh-4711-never-to-be-seen"
+
+#: How each identity other than a login is written in a connection, by its client id; the server knows none ``refused``.
+IDENTITIES: Mapping[str, Mapping[str, Any]] = {
+    "managed": {"authentication": "managed_identity"},
+    "principal": {"authentication": "service_principal", "tenant_id": TENANT},
+    "workload": {"authentication": "workload_identity", "tenant_id": TENANT},
+    "refused": {"authentication": "managed_identity"},
+}
+
+#: Scenarios with an elastic pool of their own, beside their databases, and how many databases are in it.
+SCENARIO_POOLS: Mapping[str, int] = {"wide": 3, "wideinworkers": 3}
+
+#: Job databases of scenarios in which they go away, by the Airflow connection that leads to them.
+FRAIL_JOB_DATABASES: Mapping[str, str] = {"blinking": "blinking_jobs", "gone": "gone_jobs"}
+
+
+def token_of(client_id: str) -> str:
+    """The one access token of an identity, as searchable as the password."""
+    return f"Xyzzy-token-of-{client_id}-never-to-be-seen"
 
 
 def sandbox_settings() -> SandboxSettings:
@@ -56,15 +96,24 @@ def sandbox_settings() -> SandboxSettings:
         for name, count in SCENARIO_DATABASES.items()
         for number in range(1, count + 1)
     ]
+    scenarios += [
+        DatabaseSettings(f"{name}pooled{number}", f"{name}pool")
+        for name, count in SCENARIO_POOLS.items()
+        for number in range(1, count + 1)
+    ]
     databases = {
         TENANTS: tenants,
         ARCHIVE: [DatabaseSettings("history1")],
         SCENARIOS: scenarios,
-        JOBS: [DatabaseSettings("job_database")],
+        JOBS: [DatabaseSettings(name) for name in ("job_database", *FRAIL_JOB_DATABASES.values())],
     }
     logins = {LOGIN: PASSWORD}
+    tokens = {token_of(client_id): client_id for client_id in IDENTITIES if client_id != "refused"}
     return SandboxSettings(
-        tuple(ServerSettings(name, logins=logins, databases=tuple(made)) for name, made in databases.items())
+        tuple(
+            ServerSettings(name, logins=logins, tokens=tokens, databases=tuple(made))
+            for name, made in databases.items()
+        )
     )
 
 
@@ -79,6 +128,16 @@ def connections(sandbox: SandboxClient) -> dict[str, dict[str, Any]]:
     return {
         "elasticjobs_default": common,
         "elasticjobs_job_database": {**common, "host": JOBS, "schema": "job_database"},
+        **{
+            client_id: {
+                "conn_type": "elasticjobs",
+                "login": client_id,
+                "password": CLIENT_SECRET if client_id == "principal" else None,
+                "extra": json.dumps({**extra, **fields}),
+            }
+            for client_id, fields in IDENTITIES.items()
+        },
+        **{name: {**common, "host": JOBS, "schema": database} for name, database in FRAIL_JOB_DATABASES.items()},
     }
 
 
@@ -90,6 +149,7 @@ class Run:
     dag_id: str
     run_id: str
     group_id: str
+    job_database: JobDatabase
 
     @property
     def execution(self) -> UUID:
@@ -123,7 +183,7 @@ class Run:
     @property
     def rows(self) -> list[ExecutionRow]:
         """The run's rows in the job database."""
-        return history.executions(self.world.job_database, self.execution)
+        return history.executions(self.job_database, self.execution)
 
     @property
     def lifecycle(self) -> str:
@@ -157,11 +217,19 @@ class World:
     sandbox: SandboxClient
     job_database: JobDatabase
     folder: Path
+    identities: IdentityEndpoint
     started: dict[str, Run] = field(default_factory=dict)
 
-    def start(self, dag_id: str, group_id: str | None = None, conf: Mapping[str, Any] | None = None) -> Run:
-        """Start a run of a DAG."""
-        return Run(self, dag_id, self.airflow.trigger(dag_id, conf=conf), group_id or dag_id)
+    def start(
+        self,
+        dag_id: str,
+        group_id: str | None = None,
+        conf: Mapping[str, Any] | None = None,
+        job_database: JobDatabase | None = None,
+    ) -> Run:
+        """Start a run of a DAG, whose rows are in another job database perhaps."""
+        run_id = self.airflow.trigger(dag_id, conf=conf)
+        return Run(self, dag_id, run_id, group_id or dag_id, job_database or self.job_database)
 
     def query(self, sql: str, database: str, server: str = SCENARIOS) -> list[Any]:
         """Ask a database of the sandbox."""

@@ -43,6 +43,23 @@ def test_a_transaction_lock_ends_with_the_transaction(open_session: Open, ask_se
     assert ask_session(two, LOCK.format("Exclusive", 0)).value == 0
 
 
+def test_who_gets_a_transactions_lock_sees_what_it_has_committed(
+    server: LogicalServer, open_session: Open, ask_session: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = open_session(), open_session()
+    release, seen = server.locks.release_all, []
+
+    def look_and_release(session: EngineSession, owner: str | None = None) -> None:
+        seen.append(ask_session(two, "SELECT COUNT(*) FROM t").value)
+        release(session, owner)
+
+    ask_session(one, "CREATE TABLE t (a int)")
+    ask_session(one, "BEGIN TRAN; EXEC sp_getapplock 'x', 'Exclusive'; INSERT t VALUES (1)")
+    monkeypatch.setattr(server.locks, "release_all", look_and_release)
+    ask_session(one, "COMMIT")
+    assert seen == [1]
+
+
 def test_a_lock_not_held_cannot_be_released(open_session: Open, ask_session: Ask) -> None:
     assert ask_session(open_session(), "EXEC sp_releaseapplock 'x', 'Session'").numbers == [1223]
 
@@ -129,6 +146,52 @@ def test_a_reader_reads_and_does_no_more(server: LogicalServer, open_session: Op
     for sql, number in (("SELECT * FROM dbo.u", 229), ("DELETE jobs.t", 229), ("CREATE TABLE x (a int)", 262)):
         assert ask_session(reader, sql).numbers == [number]
     assert ask_session(reader, "SELECT IS_ROLEMEMBER('jobs_reader'), USER_NAME()").rows == [[1, "reader"]]
+
+
+def test_who_makes_a_schema_owns_it_and_what_is_in_it(open_session: Open, ask_session: Ask) -> None:
+    admin = open_session()
+    for sql in (
+        "CREATE SCHEMA theirs", "CREATE TABLE theirs.t (a int)", "CREATE USER maker WITH PASSWORD = 'pw'",
+        "GRANT CREATE SCHEMA TO maker; GRANT CREATE TABLE TO maker; GRANT CREATE ROLE TO maker",
+    ):  # fmt: skip
+        assert ask_session(admin, sql).errors == []
+    maker = open_session(login="maker")
+    for sql in (
+        "CREATE SCHEMA own", "CREATE TABLE own.t (a int); INSERT own.t VALUES (1)", "CREATE INDEX i ON own.t (a)",
+        "CREATE ROLE readers; GRANT SELECT ON SCHEMA::own TO readers", "ALTER TABLE own.t ADD b int; DROP TABLE own.t",
+    ):  # fmt: skip
+        assert ask_session(maker, sql).errors == []
+    for sql, number in (
+        ("CREATE TABLE theirs.u (a int)", 2760), ("CREATE VIEW own.v AS SELECT 1 AS a", 262), ("DROP TABLE theirs.t", 262),
+        ("GRANT SELECT ON SCHEMA::theirs TO readers", 15151), ("DROP ROLE readers", 15151), ("SELECT * FROM theirs.t", 229),
+    ):  # fmt: skip
+        assert ask_session(maker, sql).numbers == [number], sql
+    ask_session(admin, "CREATE USER nobody WITH PASSWORD = 'pw'")
+    assert ask_session(open_session(login="nobody"), "CREATE ROLE r").numbers == [15247]
+
+
+def test_rights_can_be_asked_for(open_session: Open, ask_session: Ask) -> None:
+    admin = open_session()
+    for sql in (
+        "CREATE SCHEMA jobs", "CREATE TABLE jobs.t (a int)", "CREATE PROCEDURE jobs.p AS SELECT 1",
+        "CREATE USER one WITH PASSWORD = 'pw'; CREATE USER two WITH PASSWORD = 'pw'; CREATE USER three WITH PASSWORD = 'pw'",
+        "GRANT SELECT, EXECUTE ON SCHEMA::jobs TO one; DENY SELECT ON jobs.t TO one; GRANT CREATE VIEW TO one",
+        "ALTER ROLE db_ddladmin ADD MEMBER two; ALTER ROLE db_datareader ADD MEMBER two; ALTER ROLE db_owner ADD MEMBER three",
+    ):  # fmt: skip
+        assert ask_session(admin, sql).errors == []
+    asked = ", ".join(
+        f"HAS_PERMS_BY_NAME({what})" for what in (
+            "DB_NAME(), 'DATABASE', 'CREATE VIEW'", "NULL, 'DATABASE', 'CREATE ROLE'", "'jobs', 'SCHEMA', 'SELECT'",
+            "'jobs', 'SCHEMA', 'ALTER'", "'[jobs].[t]', 'OBJECT', 'SELECT'", "'jobs.p', 'OBJECT', 'EXECUTE'",
+            "'nowhere', 'SCHEMA', 'SELECT'", "'jobs.nothing', 'OBJECT', 'SELECT'",
+        )
+    )  # fmt: skip
+    answers = {
+        login: ask_session(open_session(login=login), f"SELECT {asked}").rows[0] for login in ("one", "two", "three")
+    }
+    assert answers == {
+        "one": [1, 0, 1, 0, 0, 1, None, None], "two": [1, 0, 1, 1, 1, 0, None, None], "three": [1, 1, 1, 1, 1, 1, None, None],
+    }  # fmt: skip
 
 
 def test_reset_returns_to_the_state_after_login(open_session: Open, ask_session: Ask) -> None:
