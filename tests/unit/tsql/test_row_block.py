@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import struct
 from decimal import Decimal
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -30,7 +30,7 @@ def test_fields_are_aligned_and_do_not_overlap() -> None:
     layout = RowLayout.of([ResultColumn("c", one) for one in types])
     places = [(field.offset, field.value_offset + field.width) for field in layout.fields]
     assert all(start % 8 == 0 for start, _ in places)
-    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(places))
+    assert all(end <= start for (_, end), (start, _) in pairwise(places))
     assert layout.record_bytes >= places[-1][1]
 
 
