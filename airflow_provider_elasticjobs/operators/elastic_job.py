@@ -180,16 +180,6 @@ class ElasticJobOperator(BaseOperator):
             "job_database_conn_id": self.job_database_conn_id,
         }
 
-<<<<<<< HEAD
-    def _output(self) -> SqlDatabaseOutput | ParquetOutput | None:
-        """Return the output; a table is written by the step's connection, whatever the target's own is."""
-        output = None if self.step_output is None else output_from_json(self.step_output)
-        if isinstance(output, SqlDatabaseOutput) and output.conn_id is None:
-            return replace(output, conn_id=self.elasticjobs_conn_id)
-        return output
-
-=======
->>>>>>> main
     def _come_back_later(self) -> None:
         rollout = as_rollout(self.rollout)
         if rollout is None or not rollout.spread_seconds:
@@ -201,8 +191,6 @@ class ElasticJobOperator(BaseOperator):
             pause = min(seconds_left, _LONGEST_ABSENCE_SECONDS)
             at = datetime.now(timezone.utc) + timedelta(seconds=pause)
             raise AirflowRescheduleException(at)  # type: ignore[no-untyped-call]
-<<<<<<< HEAD
-=======
 
     def _output(self) -> SqlDatabaseOutput | ParquetOutput | None:
         """Return the output; a table is written by the step's connection, whatever the target's own is."""
@@ -210,7 +198,6 @@ class ElasticJobOperator(BaseOperator):
         if isinstance(output, SqlDatabaseOutput) and output.conn_id is None:
             return replace(output, conn_id=self.elasticjobs_conn_id)
         return output
->>>>>>> main
 
     def _run_in_thread(self, target_run: TargetRun) -> tuple[Lifecycle, str]:
         """Run in a helper thread, so that time-outs and signals are not held up by the driver's blocking calls."""
