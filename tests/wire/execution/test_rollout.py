@@ -332,12 +332,26 @@ class TestWaves:
         assert rows == [(0, 5, 3, 2, 1, 0), (1, 2, 1, 2, 1, 0), (2, 3, 1, 0, 0, 0)]
 
 
+def _waiting(run: Run) -> dict[str, tuple[str, str]]:
+    query = Batch(
+        "SELECT target_database_name, waiting_for, waiting_cause FROM jobs_ext.waiting_targets"
+        " WHERE job_execution_id = @run;",
+        run="uniqueidentifier",
+    )
+    rows = run.job_database.run(query, run=run.job_execution_id)
+    return {row.target_database_name: (row.waiting_for, row.waiting_cause) for row in rows}
+
+
 class TestSpread:
     def test_each_target_has_its_own_time_from_the_beginning_of_its_wave(self, roll_out: NewRun) -> None:
         run = roll_out(4, waves=[Wave(count=2)], spread=600)
         waits = [seconds_to_wait(run.job_database, run.orders[database].execution_id) for database in run.databases]
         assert (waits[0], waits[2], waits[3]) == (0, 0, 0)
         assert 240 < waits[1] <= 300
+        waiting = _waiting(run)
+        assert waiting["tenant01"][0] == "worker"
+        assert waiting["tenant02"] == ("turn", run.target("tenant02").last_message)
+        assert waiting["tenant03"] == ("wave", "Waiting for wave 2 of the rollout to begin.")
         assert run.target("tenant02").last_message.endswith(" UTC: the starts are spread over 600 s.")
 
     def test_nobody_begins_before_its_time_and_who_waits_is_told_how_long(self, roll_out: NewRun) -> None:
