@@ -48,6 +48,7 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "canary": 4,
     "allowed": 3,
     "alone": 3,
+    "spread": 2,
 }
 
 
