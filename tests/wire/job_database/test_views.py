@@ -77,8 +77,8 @@ rerun int NN; attempt int NN; ordinal int NN; kind nvarchar(20) NN; number int N
 line int N; procedure_name nvarchar(128) N; row_count bigint N; text nvarchar(4000) NN
 """,
     "rollout_waves": """
-job_execution_id uniqueidentifier NN; job_name nvarchar(128) NN; job_id uniqueidentifier NN; step_id int NN; wave int NN;
-target_count int NN; max_failures int N; begin_time datetime2(7) N; ended int N; failed int N; skipped int N
+job_execution_id uniqueidentifier NN; job_name nvarchar(128) NN; job_id uniqueidentifier NN; step_id int NN;
+wave int NN; target_count int NN; max_failures int N; begin_time datetime2(7) N; ended int N; failed int N; skipped int N
 """,
     "waiting_targets": f"""
 job_execution_id uniqueidentifier NN; execution_id uniqueidentifier NN; job_name nvarchar(128) NN;
