@@ -20,16 +20,22 @@ __all__ = ["DEFAULT_EXPIRY", "heartbeat", "lost_scripts", "retire", "settle_left
 #: Seconds after its last heartbeat until a process counts as lost: longer than Airflow takes to restart a triggerer.
 DEFAULT_EXPIRY = 120.0
 
+#: A row that waited was ended by the request itself; who holds it learns it for a while, so as not to wait on.
 _HEARTBEAT = Batch(
     """
 UPDATE jobs_internal.agents SET heartbeat_time = @now WHERE agent_id = @agent;
 INSERT INTO jobs_internal.agents (agent_id, host_name, process_id, start_time, heartbeat_time)
 SELECT @agent, @host, @process, @now, @now
 WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.agents WHERE agent_id = @agent);
-SELECT DISTINCT e.job_execution_id
+SELECT e.job_execution_id
 FROM jobs_internal.executions AS e
 INNER JOIN jobs_internal.job_cancellations AS c ON c.job_execution_id = e.job_execution_id
-WHERE e.agent_id = @agent AND e.is_active = 1;
+WHERE e.agent_id = @agent AND e.is_active = 1
+UNION
+SELECT c.job_execution_id
+FROM jobs_internal.job_cancellations AS c
+WHERE c.request_time >= DATEADD(second, -60, @now) AND EXISTS (SELECT 1 FROM jobs_internal.executions AS e
+    WHERE e.job_execution_id = c.job_execution_id AND e.agent_id = @agent);
 """,
     agent="uniqueidentifier",
     host="nvarchar(256)",
@@ -42,7 +48,8 @@ def heartbeat(db: JobDatabase, agent: Agent) -> list[UUID]:
 
     :param db: the job database.
     :param agent: the process.
-    :return: the runs that were asked to stop and that this process still has active rows of.
+    :return: the runs that were asked to stop: those that this process still has active rows of, and those asked in
+        the last minute that it had rows of.
     """
     rows = db.run(_HEARTBEAT, agent=agent.agent_id, host=agent.host_name[:256], process=agent.process_id)
     return [UUID(str(row.job_execution_id)) for row in rows]

@@ -136,7 +136,7 @@ SELECT CASE WHEN @cause IS NULL AND @stopped IS NULL
     CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled,
     CASE WHEN claim_id = @claim AND is_active = 1 THEN @cause END AS cause, @wait AS wait,
     CASE WHEN claim_id = @claim AND is_active = 1 THEN @stopped END AS stopped,
-    CASE WHEN claim_id = @claim AND is_active = 0 THEN lifecycle END AS ended, last_message
+    CASE WHEN claim_id = @claim AND is_active = 0 AND NOT {IS_CANCELLED} THEN lifecycle END AS ended, last_message
 FROM jobs_internal.executions WHERE execution_id = @execution;
 """,
         execution="uniqueidentifier",

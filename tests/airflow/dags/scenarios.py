@@ -31,6 +31,16 @@ AGAIN = "IF OBJECT_ID('dbo.Seen') IS NULL BEGIN CREATE TABLE dbo.Seen (x int); W
 AWAITED = "WHILE OBJECT_ID('dbo.Released') IS NULL WAITFOR DELAY '00:00:00.2';"
 
 
+def wide(name: str, **arguments: Any) -> None:
+    """Begin twelve targets: some run, two fail and wait ten minutes, all but one of a pool wait for a place."""
+    members = [SqlDatabase(SERVER, f"{name}{number}") for number in range(1, 10)]
+    targets = TargetGroup(name, [*members, SqlElasticPool(SERVER, f"{name}pool")])
+    command = f"IF DB_NAME() IN ('{name}2', '{name}9') THROW 50001, 'come again', 1; WAITFOR DELAY '00:10:00';"
+    patient = RetryPolicy(attempts=3, initial_interval=600, maximum_interval=600)
+    with dag(name):
+        ElasticJob(name, [JobStep("only", targets, command, retry=patient, max_parallelism=1)], **arguments)
+
+
 def group(name: str, count: int) -> TargetGroup:
     return TargetGroup(name, [SqlDatabase(SERVER, f"{name}{number}") for number in range(1, count + 1)])
 
@@ -58,6 +68,17 @@ scenario("restarted", 2, AGAIN)
 scenario("crashed", 1, AGAIN)
 scenario("stopped", 2, LONG)
 scenario("nopool", 1, PRINTS, tier="JA800")
+
+scenario("lostone", 1, AGAIN)
+scenario("losttwo", 2, AGAIN)
+scenario("lostthree", 1, AGAIN)
+scenario("schedulerless", 1, AGAIN, deferrable=False)
+scenario("blink", 3, AWAITED, job_database_conn_id="blinking")
+scenario("blinkinworker", 1, AWAITED, job_database_conn_id="blinking", deferrable=False)
+scenario("gone", 2, AWAITED, job_database_conn_id="gone")
+scenario("goneinworker", 1, AWAITED, job_database_conn_id="gone", deferrable=False)
+wide("wide", tier="JA100")
+wide("wideinworkers", pool="five", deferrable=False)
 
 with dag("empty"):
     nothing = TargetGroup("nothing", [SqlElasticPool(SERVER, "emptypool")])

@@ -78,7 +78,8 @@ line int N; procedure_name nvarchar(128) N; row_count bigint N; text nvarchar(40
 """,
     "rollout_waves": """
 job_execution_id uniqueidentifier NN; job_name nvarchar(128) NN; job_id uniqueidentifier NN; step_id int NN;
-wave int NN; target_count int NN; max_failures int N; begin_time datetime2(7) N; ended int N; failed int N; skipped int N
+wave int NN; target_count int NN; max_failures int N; begin_time datetime2(7) N; ended int N; failed int N;
+skipped int N
 """,
     "waiting_targets": f"""
 job_execution_id uniqueidentifier NN; execution_id uniqueidentifier NN; job_name nvarchar(128) NN;
