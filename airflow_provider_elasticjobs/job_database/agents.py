@@ -136,7 +136,9 @@ _IS_SWEPT = """execution_id IN (SELECT execution_id FROM @left) AND EXISTS (SELE
             WHERE e.execution_id = jobs_internal.attempts.execution_id AND e.claim_id = @sweep)"""
 
 #: A step that is to begin anew counts again as it is if nobody has come to it: when nobody can, or for that long.
-_IS_ABANDONED = """is_outdated = 1 AND (@run IS NULL OR job_execution_id = @run)
+_IS_ABANDONED = """is_outdated = 1 AND target_type = 'TargetGroup'
+    AND job_execution_id IN (SELECT j.execution_id FROM jobs_internal.executions AS j
+        WHERE j.is_active = 1 AND j.step_id IS NULL AND (@run IS NULL OR j.execution_id = @run))
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS o
         WHERE o.job_execution_id = jobs_internal.executions.job_execution_id AND o.step_id IS NOT NULL
             AND (o.is_active = 1 OR (o.end_time >= @cutoff AND @with_created = 0)))"""

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.airflow.world import ARCHIVE, PASSWORD, SCENARIOS, TENANTS, Run, World, until
+from tests.airflow.world import (
+    ARCHIVE,
+    CLIENT_SECRET,
+    IDENTITIES,
+    LOGIN,
+    PASSWORD,
+    SCENARIOS,
+    TENANTS,
+    Run,
+    World,
+    token_of,
+    until,
+)
 from tests.job_database_invariants import broken_invariants
 
 EVERYONE = [f"database{number}" for number in range(1, 13)]
@@ -30,6 +41,7 @@ STARTED = {
     "empty": "empty",
     "branch": "branch_job",
     "fail": "fail",
+    "identities": "identities",
     "unreachable": "resolve",
 }
 
@@ -178,6 +190,32 @@ class TestScenarios:
         assert first.lifecycles() == {"skipped1": "Succeeded"}
 
 
+class TestIdentities:
+    def test_each_member_of_a_group_is_worked_on_as_its_own_identity(self, world: World, runs: dict[str, Run]) -> None:
+        run = runs["identities"]
+        assert run.state() == "failed"
+        names = [LOGIN, LOGIN, "managed", "managed", "principal", "principal", "workload"]
+        for number, name in enumerate(names, 1):
+            assert [tuple(row) for row in world.query("SELECT by_whom FROM dbo.Ran", f"identities{number}")] == [
+                (name,)
+            ]
+        assert sorted(run.lifecycles().values()) == ["Failed"] + ["Succeeded"] * 7
+
+    def test_one_that_the_server_does_not_know_is_named_in_its_row(self, runs: dict[str, Run]) -> None:
+        run = runs["identities"]
+        run.state()
+        said = run.messages()["identities8"]
+        assert "managed identity 'refused': the login failed" in said
+        assert "the login failed" in run.log("only.run", run.index_of("identities8", "only.run"))
+
+    def test_each_identity_asks_for_one_token_in_the_process_that_runs_the_scripts(
+        self, world: World, runs: dict[str, Run]
+    ) -> None:
+        runs["identities"].state()
+        asked = [request.client_id for request in world.identities.requests]
+        assert sorted(asked) == sorted(IDENTITIES)
+
+
 class TestFailure:
     def test_a_failed_target_ends_the_job_and_not_its_siblings(self, runs: dict[str, Run]) -> None:
         run = runs["fail"]
@@ -285,20 +323,27 @@ def test_no_rule_of_the_job_database_is_broken(world: World, runs: dict[str, Run
     assert broken_invariants(world.job_database) == []
 
 
-def test_the_password_is_nowhere_to_be_seen(world: World, runs: dict[str, Run]) -> None:
+def test_no_secret_is_to_be_seen(world: World, runs: dict[str, Run]) -> None:
+    """In no log, and in no row of Airflow's database or of the job database."""
     for run in runs.values():
         run.state()
+    assert set(world.identities.tokens) == {token_of(client_id) for client_id in IDENTITIES}
     home = world.airflow.folder
     kept = [*home.rglob("*"), *Path(world.sandbox.folder).rglob("*")]
     assert len(kept) > 100
-    assert [str(path) for path in kept if _holds(path, PASSWORD)] == []
+    for secret in (PASSWORD, CLIENT_SECRET, world.identities.header, *world.identities.tokens):
+        assert [str(path) for path in kept if _holds(path, secret)] == [], secret
 
 
-def test_the_password_can_be_found_where_it_is(world: World, runs: dict[str, Run], tmp_path: Path) -> None:
+def test_a_secret_can_be_found_where_it_is(world: World, tmp_path: Path) -> None:
     """Else the test above could not fail."""
     (tmp_path / "x.log").write_text(f"password={PASSWORD}")
+    (tmp_path / "y.log").write_bytes(token_of("managed").encode("utf-16-le"))
     assert _holds(tmp_path / "x.log", PASSWORD)
+    assert _holds(tmp_path / "y.log", token_of("managed"))
 
 
-def _holds(path: Path, text: str) -> Any:
-    return path.is_file() and text.encode() in path.read_bytes()
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file holds a text, also as the driver is given tokens."""
+    content = path.read_bytes() if path.is_file() else b""
+    return text.encode() in content or text.encode("utf-16-le") in content

@@ -99,4 +99,4 @@ def test_it_survives_serialisation() -> None:
         BeginWaveOperator(task_id="begin", wave=3, after_task_id="before", job_group_id="Job1", step_id=2)
     task = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("begin")
     assert task.trigger_rule == "all_done"
-    assert list(task.template_fields) == ["elasticjobs_conn_id", "job_database_conn_id"]
+    assert tuple(task.template_fields) == ("elasticjobs_conn_id", "job_database_conn_id")
