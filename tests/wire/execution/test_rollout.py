@@ -6,7 +6,8 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -473,6 +474,58 @@ WHERE p.job_execution_id = @run AND p.target_type = 'SqlDatabase' AND (
         allowed="int",
     )
     assert run.job_database.run(late, run=run.job_execution_id, allowed=max_failures)[0].late == 0
+
+
+class TestLock:
+    """What happens at the same moment happens one after the other."""
+
+    LOCK = """
+SET XACT_ABORT ON; BEGIN TRANSACTION;
+UPDATE jobs_internal.rollout_waves SET flag = 1 - flag WHERE job_execution_id = ? AND wave = 0;
+"""
+    FAIL = """
+UPDATE jobs_internal.executions SET lifecycle = 'Failed', is_active = 0, end_time = SYSUTCDATETIME()
+WHERE execution_id = ?;
+"""
+
+    def test_an_attempt_that_is_about_to_begin_waits_for_a_failure_that_is_being_written(
+        self, roll_out: NewRun, server: LiveServer
+    ) -> None:
+        run = roll_out(2, max_failures=0)
+        failing = begun(run, "tenant01")
+        waits = claim(run, "tenant02")
+        assert isinstance(waits, Claim)
+        with ThreadPoolExecutor(1) as pool, closing(server.connect(run.job_database.database)) as other:
+            other.execute(self.LOCK + self.FAIL, str(run.job_execution_id), str(failing.execution_id))
+            asked = pool.submit(executions.begin_attempt, run.job_database, waits, 1)
+            wait([asked], timeout=1)
+            other.execute("COMMIT TRANSACTION;")
+            start = asked.result(60)
+        assert (start.begun, start.ended and start.ended.lifecycle) == (False, L.SKIPPED)
+        self._tidy(run, failing)
+
+    def test_a_failure_waits_for_an_attempt_that_is_about_to_begin(self, roll_out: NewRun, server: LiveServer) -> None:
+        run = roll_out(1, max_failures=0)
+        failing = begun(run, "tenant01")
+        with ThreadPoolExecutor(1) as pool, closing(server.connect(run.job_database.database)) as other:
+            other.execute(self.LOCK, str(run.job_execution_id))
+            written = pool.submit(end, run, failing, L.FAILED)
+            wait([written], timeout=1)
+            until = other.execute("SELECT SYSUTCDATETIME();").fetchone()[0]
+            other.execute("COMMIT TRANSACTION;")
+            assert written.result(60).rollout_stopped
+        assert run.target("tenant01").end_time >= until
+
+    def _tidy(self, run: Run, failing: Claim) -> None:
+        """Write down the attempt that the test has ended behind the writer's back."""
+        run.job_database.run(
+            Batch(
+                "UPDATE jobs_internal.attempts SET end_time = @now, outcome = 'failed', message = N'no'"
+                " WHERE execution_id = @execution;",
+                execution="uniqueidentifier",
+            ),
+            execution=failing.execution_id,
+        )
 
 
 def test_the_waves_of_purged_runs_are_purged(roll_out: NewRun) -> None:
