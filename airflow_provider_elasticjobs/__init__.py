@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_elasticjobs.hooks.elasticjobs import ElasticJobsHook
     from airflow_provider_elasticjobs.model.job import Job, JobStep
     from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+    from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
     from airflow_provider_elasticjobs.model.retry import RetryPolicy
     from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
     from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, Target, TargetGroup
@@ -40,12 +41,14 @@ __all__ = [
     "Job",
     "JobStep",
     "Lifecycle",
+    "ParquetOutput",
     "PurgeJobHistoryOperator",
     "ReconcileExecutionsOperator",
     "ResolveTargetGroupOperator",
     "RetryPolicy",
     "Rollout",
     "SqlDatabase",
+    "SqlDatabaseOutput",
     "SqlElasticPool",
     "SqlServer",
     "StartElasticJobOperator",
@@ -65,12 +68,14 @@ _MODULES = {
     "Job": "model.job",
     "JobStep": "model.job",
     "Lifecycle": "model.lifecycle",
+    "ParquetOutput": "model.outputs",
     "PurgeJobHistoryOperator": "operators.maintenance",
     "ReconcileExecutionsOperator": "operators.maintenance",
     "ResolveTargetGroupOperator": "operators.target_group",
     "RetryPolicy": "model.retry",
     "Rollout": "model.rollout",
     "SqlDatabase": "model.targets",
+    "SqlDatabaseOutput": "model.outputs",
     "SqlElasticPool": "model.targets",
     "SqlServer": "model.targets",
     "StartElasticJobOperator": "operators.execution_request",

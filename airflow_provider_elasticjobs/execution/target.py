@@ -21,6 +21,7 @@ from airflow_provider_elasticjobs.job_database.records import AirflowRef, Alread
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 
 __all__ = ["TargetExecution", "TargetResult"]
 
@@ -45,6 +46,7 @@ class TargetExecution:
     :param agent: this process, as the job database knows it.
     :param connect: opens a connection to the target in autocommit mode.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param output: the place that the order's output names.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class TargetExecution:
         agent: JobAgent,
         connect: Connector,
         log: Callable[[int, str], None],
+        output: OutputPlace | None = None,
     ) -> None:
         self.order = order
         self._airflow = airflow
         self._agent = agent
         self._connect = connect
         self._log = log
+        self._output = output
         self._stop = StopSignal(order.target.label)
         self._ended: Ending | None = None
 
@@ -103,6 +107,7 @@ class TargetExecution:
             stop=self._stop,
             log=self._log,
             on_waiting=lambda cause: self._note_waiting(claim, cause),
+            output=self._output,
         )
         attempt = claim.attempts
         while True:

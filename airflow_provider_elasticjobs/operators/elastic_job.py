@@ -19,6 +19,7 @@ from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import Target
@@ -69,13 +70,22 @@ class ElasticJobOperator(BaseOperator):
         it into the step's definition. Its waves are other tasks' matter.
     :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
         (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
+    :param step_output: where the result goes: a :class:`SqlDatabaseOutput`, a :class:`ParquetOutput` or its JSON, a
+        template; None to let it go. (``output`` is Airflow's name for an operator's XCom.)
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``.
     """
 
-    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id", "trial")
+    template_fields: Sequence[str] = (
+        "command",
+        "target",
+        "elasticjobs_conn_id",
+        "job_database_conn_id",
+        "trial",
+        "step_output",
+    )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "step_output": "json"}
     ui_color = "#cfe2f3"
 
     def __init__(
@@ -92,6 +102,7 @@ class ElasticJobOperator(BaseOperator):
         idempotent: bool = True,
         rollout: Rollout | Mapping[str, Any] | None = None,
         trial: str | None = None,
+        step_output: SqlDatabaseOutput | ParquetOutput | Mapping[str, Any] | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
         **kwargs: Any,
@@ -108,6 +119,8 @@ class ElasticJobOperator(BaseOperator):
         self.idempotent = idempotent
         self.rollout = rollout
         self.trial = trial
+        kinds = (SqlDatabaseOutput, ParquetOutput)
+        self.step_output = step_output.to_json() if isinstance(step_output, kinds) else step_output
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
@@ -158,6 +171,7 @@ class ElasticJobOperator(BaseOperator):
             step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
             idempotent=self.idempotent,
             trial=trial,
+            output=self._output(),
         )
         return {
             "order": order.to_json(),
@@ -178,6 +192,13 @@ class ElasticJobOperator(BaseOperator):
             self.log.info("The starts are spread: this one comes in %d s, the slot is given back", round(seconds_left))
             at = datetime.now(timezone.utc) + timedelta(seconds=pause)
             raise AirflowRescheduleException(at)  # type: ignore[no-untyped-call]
+
+    def _output(self) -> SqlDatabaseOutput | ParquetOutput | None:
+        """Return the output; a table is written by the step's connection, whatever the target's own is."""
+        output = None if self.step_output is None else output_from_json(self.step_output)
+        if isinstance(output, SqlDatabaseOutput) and output.conn_id is None:
+            return replace(output, conn_id=self.elasticjobs_conn_id)
+        return output
 
     def _run_in_thread(self, target_run: TargetRun) -> tuple[Lifecycle, str]:
         """Run in a helper thread, so that time-outs and signals are not held up by the driver's blocking calls."""

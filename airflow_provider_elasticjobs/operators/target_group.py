@@ -17,6 +17,7 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.planning import plan_targets
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.outputs import output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 from airflow_provider_elasticjobs.model.trial import Trial
@@ -180,6 +181,7 @@ class ResolveTargetGroupOperator(BaseOperator):
                 f"task {self.task_id!r}: each wave needs tasks of its own: give it a job with a step_id, and a"
                 " BeginWaveOperator before each further wave; or use ElasticJob"
             )
+        output = arguments.get("step_output")
         return JobStep(
             mapped[0].label or mapped[0].task_id,
             group,
@@ -187,6 +189,7 @@ class ResolveTargetGroupOperator(BaseOperator):
             retry=retry if isinstance(retry, RetryPolicy) else RetryPolicy.from_json(retry),
             conn_id=arguments.get("elasticjobs_conn_id", DEFAULT_CONNECTION),
             rollout=rollout,
+            output=output_from_json(output) if isinstance(output, Mapping) else output,
             **{name: arguments[name] for name in _STEP_ARGUMENTS if name in arguments},
         )
 

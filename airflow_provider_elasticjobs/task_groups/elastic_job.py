@@ -177,6 +177,7 @@ class ElasticJob(TaskGroup):
             idempotent=step.idempotent,
             rollout=None if step.rollout is None else step.rollout.to_json(),
             trial=self.trial,
+            step_output=None if step.output is None else step.output.to_json(),
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.
             retries=0,
             deferrable=self.deferrable,

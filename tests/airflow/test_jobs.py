@@ -104,6 +104,23 @@ class TestOtherExamples:
         assert int(counted[1]) >= len(["Step1Table", "Step2Table"])
         assert "0 row(s)" in run.log("tables.run", run.index_of("history1", "tables.run"))
 
+    def test_outputs_of_all_databases_are_in_one_table(self, world: World, runs: dict[str, Run]) -> None:
+        runs["example_elastic_job"].state()
+        run = world.start("example_output", "Collect_tables")
+        assert run.state() == "success"
+        rows = world.query(
+            "SELECT server_name, database_name, LOWER(CAST(job_execution_id AS varchar(36))), table_name, "
+            "LOWER(CAST(internal_execution_id AS varchar(36))) FROM dbo.TenantTables",
+            "history1",
+            ARCHIVE,
+        )
+        assert {row[0] for row in rows} == {TENANTS}
+        assert sorted(row[1] for row in rows if row[3] == "Step1Table") == sorted(EVERYONE)
+        assert {row[2] for row in rows} == {str(run.execution)}
+        assert len({row[4] for row in rows}) == len(EVERYONE)
+        log = run.log("collect.run", run.index_of("database1", "collect.run"))
+        assert "row(s) written to the output" in log
+
     def test_building_blocks_are_a_job_of_one_step(self, world: World, runs: dict[str, Run]) -> None:
         run = runs["example_building_blocks"]
         assert run.state() == "success"

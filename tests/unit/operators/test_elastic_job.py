@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow_provider_elasticjobs.exceptions import DefinitionError, JobDatabaseError
 from airflow_provider_elasticjobs.execution.target import TargetResult
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.operators import elastic_job
@@ -27,6 +29,7 @@ from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperato
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
 from tests.unit.operators.contexts import context
 
+TABLE = SqlDatabaseOutput("s.example", "d", "t")
 TARGET = {"server": "s.example", "database": "d1", "execution_id": "2f6d7b51-0a5e-4d7e-8b53-1f4c1f5f2a10"}
 
 
@@ -95,6 +98,16 @@ class TestDeferrable:
         task = operator(target={**TARGET, "conn_id": "theirs"}, elasticjobs_conn_id="mine")
         assert self.deferred(task).elasticjobs_conn_id == "theirs"
         assert self.deferred(operator(elasticjobs_conn_id="mine")).elasticjobs_conn_id == "mine"
+
+    def test_a_table_is_written_by_the_steps_connection_unless_it_names_its_own(self) -> None:
+        task = operator(step_output=TABLE, target={**TARGET, "conn_id": "theirs"}, elasticjobs_conn_id="mine")
+        assert self.deferred(task).order["output"] == {**TABLE.to_json(), "conn_id": "mine"}
+        named = replace(TABLE, conn_id="its own")
+        assert self.deferred(operator(step_output=named.to_json())).order["output"] == named.to_json()
+
+    def test_a_storage_has_no_connection_but_its_own(self) -> None:
+        folder = ParquetOutput("s3://bucket")
+        assert self.deferred(operator(step_output=folder)).order["output"] == folder.to_json()
 
     @pytest.mark.parametrize(
         ("event", "error"),

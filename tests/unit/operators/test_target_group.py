@@ -21,6 +21,7 @@ from airflow_provider_elasticjobs.execution.reconcile import Reconciliation
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.outputs import SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
 from airflow_provider_elasticjobs.model.targets import SqlServer, Target, TargetGroup
@@ -29,6 +30,7 @@ from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperato
 from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
 from tests.unit.operators.contexts import context
 
+TABLE = SqlDatabaseOutput("s.example", "d", "t")
 GROUP = TargetGroup("everyone", [SqlServer("s.example")])
 JOB = Job("j", [JobStep("first", GROUP, "SELECT 1"), JobStep("second", GROUP, "SELECT 2")])
 ROW = uuid5(UUID(int=0), "row")
@@ -116,7 +118,7 @@ class TestJob:
 
     def test_alone_it_is_a_job_of_one_step_with_the_mapped_tasks_arguments(self, begun: Begun) -> None:
         caps = {"max_parallelism": 3, "max_parallelism_per_server": 4}
-        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, idempotent=False, **caps)
+        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, idempotent=False, step_output=TABLE, **caps)
         before(mapped).execute(context())
         assert begun.job.name == "a_dag.resolve"
         assert begun.named["job_execution_id"] == job_execution_id("a_dag", "a_run", "resolve")
@@ -131,6 +133,7 @@ class TestJob:
                 max_parallelism_per_server=4,
                 conn_id="elasticjobs_default",
                 idempotent=False,
+                output=TABLE,
             ),
         )
 

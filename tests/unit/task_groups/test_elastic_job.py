@@ -8,6 +8,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.job import JobStep
+from airflow_provider_elasticjobs.model.outputs import SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
 from airflow_provider_elasticjobs.model.targets import SqlServer, TargetGroup
@@ -161,6 +162,11 @@ class TestArguments:
         step = JobStep("step1", GROUP, "x.sql", max_parallelism=2, max_parallelism_per_server=5)
         arguments = self.mapped(steps=[step]).partial_kwargs
         assert (arguments["max_parallelism"], arguments["max_parallelism_per_server"]) == (2, 5)
+
+    def test_a_step_brings_its_output(self) -> None:
+        output = SqlDatabaseOutput("s", "d", "t")
+        arguments = self.mapped(steps=[JobStep("step1", GROUP, "x.sql", output=output)]).partial_kwargs
+        assert arguments["step_output"] == output.to_json()
 
     def test_retries_meant_for_other_tasks_do_not_multiply_those_of_a_step(self) -> None:
         with DAG("a_dag", schedule=None, default_args={"retries": 3}) as dag:
