@@ -205,6 +205,7 @@ class ElasticJobOperator(BaseOperator):
             seconds_left = seconds_to_wait(database, UUID(self.target["execution_id"]))
         if seconds_left >= _SHORT_WAIT_SECONDS:
             pause = min(seconds_left, _LONGEST_ABSENCE_SECONDS)
+            self.log.info("The starts are spread: this one comes in %d s, the slot is given back", round(seconds_left))
             at = datetime.now(timezone.utc) + timedelta(seconds=pause)
             raise AirflowRescheduleException(at)  # type: ignore[no-untyped-call]
 

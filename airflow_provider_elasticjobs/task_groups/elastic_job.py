@@ -147,9 +147,10 @@ class ElasticJob(TaskGroup):
             # The first step obeys what comes before the job like any task.
             trigger_rule="all_success" if step_id == 1 else _AFTER_A_STEP,
         )
-        names = [f"wave_{wave}" for wave in range(1, len(step.rollout.waves) + 1 if step.rollout else 1)] + ["run"]
-        tasks: list[_Task] = [resolve, self._add_run(step, names[0], resolve.output)]
-        for wave, name in enumerate(names[1:], start=2):
+        waves = step.rollout.waves if step.rollout else ()
+        first, *later = [*(f"wave_{number}" for number, _ in enumerate(waves, start=1)), "run"]
+        tasks: list[_Task] = [resolve, self._add_run(step, first, resolve.output)]
+        for wave, name in enumerate(later, start=2):
             begin = BeginWaveOperator(
                 task_id=f"begin_{name}",
                 wave=wave,

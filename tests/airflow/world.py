@@ -63,6 +63,7 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "canary": 4,
     "allowed": 3,
     "alone": 3,
+    "spread": 2,
     "identities": 8,
 }
 
