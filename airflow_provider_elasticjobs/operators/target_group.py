@@ -17,12 +17,14 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.planning import plan_targets
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.outputs import output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, execution_of_run
 from airflow_provider_elasticjobs.operators.command_source import with_command_sources
-from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator, as_rollout
+from airflow_provider_elasticjobs.operators.measuring import measurer
 from airflow_provider_elasticjobs.operators.resolving import resolver
 from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
@@ -91,7 +93,7 @@ class ResolveTargetGroupOperator(BaseOperator):
         self.trial = trial
 
     def execute(self, context: Context) -> list[dict[str, str]]:
-        """Register the definition, resolve the group, register its databases, and return them.
+        """Register the definition, resolve the group, register its databases, and return those of the first wave.
 
         :raises TargetGroupError: if a server could not be asked; the step's row says so.
         :raises DefinitionError: if the job cannot be read from the DAG, or the group holds too many databases.
@@ -110,11 +112,17 @@ class ResolveTargetGroupOperator(BaseOperator):
             airflow=airflow_ref(context),
             resolve=resolver(self.refresh_conn_id or self.elasticjobs_conn_id),
             log=self._say,
+            measure=measurer(
+                self.group(),
+                self.refresh_conn_id or self.elasticjobs_conn_id,
+                lambda text: self._say(logging.WARNING, text),
+            ),
         )
         if trial is Trial.PLAN:
             self._plan(job_database, execution_id, registered)
             return []
-        return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in registered]
+        first = [one for one in registered if one.wave in {None, 1}]
+        return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in first]
 
     def group(self) -> TargetGroup:
         """Return the group that this task resolves.
@@ -129,7 +137,8 @@ class ResolveTargetGroupOperator(BaseOperator):
     def _plan(self, job_database: JobDatabase, job_execution_id: UUID, registered: Sequence[RegisteredTarget]) -> None:
         for one in registered:
             pool = f" (elastic pool {one.target.elastic_pool_name})" if one.target.elastic_pool_name else ""
-            self._say(logging.INFO, f"Planned: {one.target.label}{pool}")
+            wave = f", wave {one.wave}" if one.wave else ""
+            self._say(logging.INFO, f"Planned: {one.target.label}{pool}{wave}")
         plan_targets(job_database, job_execution_id, self.step_id)
 
     def _settle_lost(self, job_database: JobDatabase) -> None:
@@ -166,12 +175,21 @@ class ResolveTargetGroupOperator(BaseOperator):
             )
         arguments = mapped[0].partial_kwargs
         retry = arguments.get("retry") or {}
+        rollout = as_rollout(arguments.get("rollout"))
+        if rollout is not None and rollout.waves:
+            raise DefinitionError(
+                f"task {self.task_id!r}: each wave needs tasks of its own: give it a job with a step_id, and a"
+                " BeginWaveOperator before each further wave; or use ElasticJob"
+            )
+        output = arguments.get("step_output")
         return JobStep(
             mapped[0].label or mapped[0].task_id,
             group,
             arguments.get("command", ""),
             retry=retry if isinstance(retry, RetryPolicy) else RetryPolicy.from_json(retry),
             conn_id=arguments.get("elasticjobs_conn_id", DEFAULT_CONNECTION),
+            rollout=rollout,
+            output=output_from_json(output) if isinstance(output, Mapping) else output,
             **{name: arguments[name] for name in _STEP_ARGUMENTS if name in arguments},
         )
 

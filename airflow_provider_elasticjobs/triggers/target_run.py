@@ -11,6 +11,7 @@ from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.triggers.output_place import output_place
 from airflow_provider_elasticjobs.triggers.process import connection_settings, this_process
 
 __all__ = ["TargetRun"]
@@ -57,6 +58,7 @@ class TargetRun:
             agent=this_process().agent(self._job_database_conn_id),
             connect=connector(connection_settings(self._elasticjobs_conn_id)),
             log=self._log,
+            output=None if self._order.output is None else output_place(self._order.output),
         )
         with self._lock:
             self._execution = execution

@@ -1,0 +1,1 @@
+"""Figures in the docs, each from a script here that anyone can run."""
