@@ -23,8 +23,10 @@ from airflow_provider_elasticjobs.execution.trial import check_can_be_tried, par
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT, trial_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.model.parameters import merged_parameters
 from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace, OutputRun, OutputWriter
+from airflow_provider_elasticjobs.tsql.parameters import declared
 from airflow_provider_elasticjobs.tsql.results import ScriptResult
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
@@ -97,14 +99,17 @@ class AttemptRunner:
         """
         self._transcript = Transcript(self._log)
         target = self._order.target
-        batches = script_batches(self._order.command, self._claim)
-        if unknown := unknown_variables(self._order.command):
-            self._log(logging.WARNING, f"No built-in variable is called {', '.join(unknown)}: left as written")
+        parameters = merged_parameters(self._order.parameters, self._claim.target.parameters)
+        batches = script_batches(self._order.command, self._claim, parameters, bind=self._order.bind_parameters)
+        if unknown := unknown_variables(self._order.command, parameters):
+            self._log(logging.WARNING, f"No variable or parameter is called {', '.join(unknown)}: left as written")
         trial = self._order.trial
         if trial is not None:
             check_can_be_tried(trial, batches)
             if trial is Trial.PLAN:
                 return self._tried(None)
+            if trial is Trial.PARSE:
+                batches = [declared(batch) for batch in batches]
         connection = self._connect(
             target.server_name, target.database_name, application_name_of(self._claim.job_execution_id)
         )

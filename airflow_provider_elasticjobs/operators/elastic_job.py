@@ -20,6 +20,7 @@ from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
+from airflow_provider_elasticjobs.model.parameters import read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import Target
@@ -68,6 +69,9 @@ class ElasticJobOperator(BaseOperator):
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
     :param rollout: a budget of failures and a spread of the starts: a :class:`Rollout` or its JSON. The resolver writes
         it into the step's definition. Its waves are other tasks' matter.
+    :param parameters: values that the script gets on every target as ``$(name)`` literals: text, numbers, ``bool``,
+        ``bytes``, dates and times, ``UUID`` or None; a template. Those of the target's row count before them.
+    :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
     :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
         (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
     :param step_output: where the result goes: a :class:`SqlDatabaseOutput`, a :class:`ParquetOutput` or its JSON, a
@@ -79,13 +83,19 @@ class ElasticJobOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "command",
         "target",
+        "parameters",
         "elasticjobs_conn_id",
         "job_database_conn_id",
         "trial",
         "step_output",
     )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "step_output": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "command": "tsql",
+        "target": "json",
+        "parameters": "json",
+        "step_output": "json",
+    }
     ui_color = "#cfe2f3"
 
     def __init__(
@@ -101,6 +111,8 @@ class ElasticJobOperator(BaseOperator):
         max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
         rollout: Rollout | Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        bind_parameters: bool = False,
         trial: str | None = None,
         step_output: SqlDatabaseOutput | ParquetOutput | Mapping[str, Any] | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
@@ -118,6 +130,8 @@ class ElasticJobOperator(BaseOperator):
         self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
         self.rollout = rollout
+        self.parameters = parameters
+        self.bind_parameters = bind_parameters
         self.trial = trial
         kinds = (SqlDatabaseOutput, ParquetOutput)
         self.step_output = step_output.to_json() if isinstance(step_output, kinds) else step_output
@@ -170,6 +184,8 @@ class ElasticJobOperator(BaseOperator):
             retry=retry,
             step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
             idempotent=self.idempotent,
+            parameters=read_parameters(self.parameters, f"task {self.task_id!r}"),
+            bind_parameters=self.bind_parameters,
             trial=trial,
             output=self._output(),
         )

@@ -12,6 +12,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.parameters import parameters_to_json
 from airflow_provider_elasticjobs.operators.begin_wave import BeginWaveOperator
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.operators.job_execution import (
@@ -177,6 +178,8 @@ class ElasticJob(TaskGroup):
             max_parallelism_per_server=step.max_parallelism_per_server,
             idempotent=step.idempotent,
             rollout=None if step.rollout is None else step.rollout.to_json(),
+            parameters=parameters_to_json(step.parameters),
+            bind_parameters=step.bind_parameters,
             trial=self.trial,
             step_output=None if step.output is None else step.output.to_json(),
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.

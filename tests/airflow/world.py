@@ -47,6 +47,7 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "crashed": 1,
     "nopool": 1,
     "stopped": 2,
+    "repeated": 2,
     "empty": 1,
     "fail": 3,
     "wide": 9,

@@ -36,7 +36,7 @@ class FakeServer:
     def cursor(self) -> FakeServer:
         return self
 
-    def execute(self, text: str) -> int:
+    def execute(self, text: str, _arguments: object = ()) -> int:
         self.sent.append(text.strip())
         return self.work(text)
 
