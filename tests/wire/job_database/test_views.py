@@ -87,10 +87,6 @@ job_id uniqueidentifier NN; job_version int NN; step_name nvarchar(128) N; step_
 lifecycle nvarchar(50) NN; current_attempts int NN; waiting_for nvarchar(20) N; waiting_cause nvarchar(600) N;
 next_attempt_start_time datetime2(7) N; {_TASK}
 """,
-    "rollout_waves": """
-job_execution_id uniqueidentifier NN; step_id int NN; wave int NN; target_count int NN; max_failures int N;
-begin_time datetime2(7) N; ended int N; failed int N; skipped int N
-""",
 }
 _ALL = [("jobs", view) for view in VIEWS] + [("jobs_ext", view) for view in EXTENDED_VIEWS]
 
