@@ -37,7 +37,15 @@ if TYPE_CHECKING:
 __all__ = ["ResolveTargetGroupOperator"]
 
 #: Arguments of the mapped operator that belong to a step's definition, too.
-_STEP_ARGUMENTS = ("step_timeout", "max_parallelism", "max_parallelism_per_server", "idempotent")
+_STEP_ARGUMENTS = (
+    "step_timeout",
+    "max_parallelism",
+    "max_parallelism_per_server",
+    "idempotent",
+    "transaction",
+    "target_timeout",
+    "lock_timeout",
+)
 
 #: A run's start asks about so many lost scripts of earlier runs at most, all at once, and waits so long for each.
 _RECONCILE_MOST = 16

@@ -50,6 +50,7 @@ class ScriptRun:
     :param batches: what to send, from :func:`~.batches.split_batches`.
     :param on_message: called with each :class:`~.results.Message`, from the running thread.
     :param on_result: called with each :class:`~.results.ResultSet` when it has been read, from the running thread.
+    :param between: called between two batches, with nothing running on the connection; what it raises ends the run.
     :param receiver: takes the rows of result sets, in the running thread; what it raises ends the script.
     :param server: logical server name, for errors.
     :param database: database name, for errors.
@@ -62,6 +63,7 @@ class ScriptRun:
         *,
         on_message: Callable[[Message], None] | None = None,
         on_result: Callable[[ResultSet], None] | None = None,
+        between: Callable[[], None] | None = None,
         receiver: RowReceiver | None = None,
         server: str | None = None,
         database: str | None = None,
@@ -69,6 +71,7 @@ class ScriptRun:
         self._connection = connection
         self._batches = tuple(batches)
         self._drain = Drain(on_message, on_result, lambda: self._attention.requested, receiver)
+        self._between = between
         self._server = server
         self._database = database
         self._open: tuple[pyodbc.Cursor, StatementHandle] | None = None
@@ -90,6 +93,8 @@ class ScriptRun:
         """
         try:
             for index, batch in enumerate(self._batches):
+                if index and self._between is not None:
+                    self._between()
                 place = ErrorPlace(index + 1, len(self._batches), batch.first_line)
                 for _ in range(batch.count):
                     self._run_batch(batch, place)

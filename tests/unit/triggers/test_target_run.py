@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
 
-from airflow_provider_elasticjobs.exceptions import ExecutionReleasedError
+from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError, ExecutionReleasedError
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.triggers import target_run as target_run_module
 from airflow_provider_elasticjobs.triggers.target_run import TargetRun
-from tests.unit.triggers.fakes import AIRFLOW, ARGUMENTS, ORDER, Stage
+from tests.unit.triggers.fakes import AIRFLOW, ARGUMENTS, ORDER, FakeConnector, FakeSettings, Stage
 
 
 def target_run(log: list[tuple[int, str]] | None = None) -> TargetRun:
@@ -47,8 +49,33 @@ def test_plain_values_become_the_execution(stage: Stage) -> None:
 def test_each_connection_has_its_purpose(stage: Stage) -> None:
     stage.ending = Lifecycle.SUCCEEDED
     target_run().run()
-    assert stage.execution.connect == "connector of settings of scripts"
+    assert stage.execution.connect == FakeConnector(FakeSettings("scripts"))
+    assert stage.execution.errors == "errors of scripts"
     assert stage.execution.agent == "agent of rows"
+
+
+@pytest.mark.parametrize(("refresh_conn_id", "used"), [(None, "scripts"), ("refresher", "refresher")])
+def test_master_is_asked_by_the_refresh_connection_if_there_is_one(
+    stage: Stage, refresh_conn_id: str | None, used: str
+) -> None:
+    stage.ending = Lifecycle.SUCCEEDED
+    order = {**ORDER, "refresh_conn_id": refresh_conn_id}
+    TargetRun(**{**ARGUMENTS, "order": order}, log=lambda level, text: None).run()
+    assert stage.execution.open_master("s", "master", "x") == f"s/master by settings of {used}, as x"
+
+
+def test_a_refresh_connection_that_is_missing_is_an_error_of_ours(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.ending = Lifecycle.SUCCEEDED
+    target_run().run()
+
+    def missing(conn_id: str) -> FakeSettings:
+        raise AirflowNotFoundException(f"there is no {conn_id}")
+
+    monkeypatch.setattr(target_run_module, "connection_settings", missing)
+    with pytest.raises(ConnectionSettingsError, match="there is no scripts"):
+        stage.execution.open_master("s", "master", "x")
 
 
 @pytest.mark.parametrize(("stop", "result"), [("cancel", Lifecycle.CANCELED), ("release", ExecutionReleasedError)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,10 +23,22 @@ from airflow_provider_elasticjobs.model.job import Job, JobStep
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import SqlDatabase, Target, TargetGroup
 from airflow_provider_elasticjobs.targets.resolve import Resolution
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 from tests.job_database_invariants import broken_invariants
 from tests.wire.conftest import LiveServer
 
 QUICK = RetryPolicy(attempts=2, initial_interval=0.05, maximum_interval=0.1)
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until something holds.
+
+    :raises AssertionError: if it does not in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {seconds} s"
+        time.sleep(0.05)
 
 
 @dataclass
@@ -80,9 +93,11 @@ class Run:
         *,
         agent: JobAgent | None = None,
         connect: Connector | None = None,
+        open_master: Connector | None = None,
+        errors: ErrorTable = DEFAULT_ERRORS,
         **changes: Any,
     ) -> TargetExecution:
-        """Return the execution of one database, as one process would make it."""
+        """Return the execution of one database, as one process would make it; ``changes`` are those of its order."""
         order = replace(self.orders[database or self.databases[0]], **changes)
         return TargetExecution(
             order,
@@ -90,6 +105,8 @@ class Run:
             agent=agent or self.agent,
             connect=connect or connector(self.server.settings),
             log=self._say,
+            open_master=open_master,
+            errors=errors,
         )
 
     def rows(self, columns: str = "*", where: str = "1 = 1") -> list[Any]:
