@@ -24,6 +24,7 @@ CLAIM = Claim(
     target=Target("s", "d"),
     attempts=0,
     lost_attempt=False,
+    work_id=UUID(int=7),
 )
 
 
