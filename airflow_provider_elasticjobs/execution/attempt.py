@@ -36,9 +36,11 @@ from airflow_provider_elasticjobs.execution.trial import check_can_be_tried, par
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT, target_committed, trial_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.model.parameters import merged_parameters
 from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace, OutputRun, OutputWriter
 from airflow_provider_elasticjobs.tsql.batches import Batch
+from airflow_provider_elasticjobs.tsql.parameters import declared
 from airflow_provider_elasticjobs.tsql.results import ScriptResult
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
@@ -119,13 +121,16 @@ class AttemptRunner:
         :raises ElasticJobsError: what went wrong.
         """
         self._transcript = Transcript(self._log)
-        batches = script_batches(self._order.command, self._claim)
-        if unknown := unknown_variables(self._order.command):
-            self._log(logging.WARNING, f"No built-in variable is called {', '.join(unknown)}: left as written")
+        parameters = merged_parameters(self._order.parameters, self._claim.target.parameters)
+        batches = script_batches(self._order.command, self._claim, parameters, bind=self._order.bind_parameters)
+        if unknown := unknown_variables(self._order.command, parameters):
+            self._log(logging.WARNING, f"No variable or parameter is called {', '.join(unknown)}: left as written")
         if self._order.trial is not None:
             check_can_be_tried(self._order.trial, batches)
             if self._order.trial is Trial.PLAN:
                 return self._tried(None)
+            if self._order.trial is Trial.PARSE:
+                batches = [declared(batch) for batch in batches]
         try:
             with self._session() as connection:
                 return self._run(connection, batches)

@@ -127,7 +127,7 @@ class TargetExecution:
             while True:
                 attempt += 1
                 start = self._begin(claim, attempt)
-                if start.ended is not None and not start.cancelled:
+                if start.ended is not None:
                     return self._left_out(start.ended, attempt - 1)
                 if start.begun and attempt == 1:
                     self._limit_all_attempts(limits, claim)
@@ -244,7 +244,7 @@ class TargetExecution:
                 said = start.waiting_cause
                 self._log(logging.INFO, said)
             if start.wait_seconds is not None:
-                self._pause_in_rollout(claim, min(start.wait_seconds, _LONGEST_WAIT))
+                self._pause_until_due(claim, min(start.wait_seconds, _LONGEST_WAIT))
                 continue
             with self._agent.waiting_room.waiting(claim, said, self._stop.wake):
                 self._stop.pause(next(pause), until_woken=True)
@@ -277,12 +277,12 @@ class TargetExecution:
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
-            self._pause_in_rollout(claim, delay)
+            self._pause_until_due(claim, delay)
         # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
         self._stop.raise_if_released()
         return self._stop.reason
 
-    def _pause_in_rollout(self, claim: Claim, seconds: float) -> None:
+    def _pause_until_due(self, claim: Claim, seconds: float) -> None:
         """Wait, until it is time, the work has to stop, or this process sees that the rollout is stopped."""
         over = threading.Event()
 

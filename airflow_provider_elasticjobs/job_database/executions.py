@@ -49,6 +49,7 @@ from airflow_provider_elasticjobs.model.identifiers import work_id
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_WORKER, target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.model.parameters import parameters_from_text
 from airflow_provider_elasticjobs.model.targets import Target
 
 __all__ = ["begin_attempt", "claim_target", "finish_target", "wait_for_retry"]
@@ -124,7 +125,7 @@ SELECT @taken AS taken, e.claim_id, e.is_active, e.lifecycle, e.last_message, e.
     e.job_id, e.job_version, e.step_id, e.current_attempts, e.lost_attempt, e.target_server_name,
     e.target_database_name, e.target_elastic_pool_name, e.conn_id, e.airflow_try_number,
     r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name,
-    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal, e.wave,
+    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal, e.wave, e.parameters,
     e.create_time, e.rerun, DATEDIFF(second, e.start_time, @now) AS elapsed_seconds
 FROM jobs_internal.executions AS e
 INNER JOIN jobs_internal.executions AS r ON r.execution_id = e.job_execution_id
@@ -183,7 +184,13 @@ def _claim(row: Any, execution_id: UUID, claim_id: UUID) -> Claim:
         step_id=row.step_id,
         step_name=row.step_name,
         target_group_name=row.target_group_name,
-        target=Target(row.target_server_name, row.target_database_name, row.target_elastic_pool_name, row.conn_id),
+        target=Target(
+            row.target_server_name,
+            row.target_database_name,
+            row.target_elastic_pool_name,
+            row.conn_id,
+            parameters_from_text(row.parameters),
+        ),
         attempts=row.current_attempts,
         lost_attempt=bool(row.lost_attempt),
         work_id=work_id(execution_id, row.create_time, row.rerun),

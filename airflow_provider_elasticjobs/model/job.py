@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.names import check_name
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
+from airflow_provider_elasticjobs.model.parameters import ParameterValue, parameters_to_json, read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import TargetGroup
@@ -79,6 +80,10 @@ class JobStep:
     :param lock_timeout: seconds (or timedelta) that a statement may wait for a lock before it fails with error 1222; 0
         for not at all, None for as long as it takes.
     :param output: where the result goes: a :class:`SqlDatabaseOutput` or a :class:`ParquetOutput`; None to let it go.
+    :param parameters: values that the script gets on every database as ``$(name)`` literals: text (a template),
+        numbers, ``bool``, ``bytes``, dates and times, ``UUID`` or None. Those of a target's member or query row count
+        before them. They are of a run, not of the step's stored definition.
+    :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
     :raises DefinitionError: if a value cannot be stored, naming the step.
     """
 
@@ -96,6 +101,8 @@ class JobStep:
     lock_timeout: int | float | timedelta | None = field(default=None, kw_only=True)
     rollout: Rollout | None = field(default=None, kw_only=True)
     output: SqlDatabaseOutput | ParquetOutput | None = field(default=None, kw_only=True)
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
+    bind_parameters: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name, "name", "JobStep")
@@ -117,6 +124,7 @@ class JobStep:
                 f"{owner}: output must be a SqlDatabaseOutput or a ParquetOutput, not {self.output!r}"
             )
         object.__setattr__(self, "step_timeout", seconds(self.step_timeout, "step_timeout", owner))
+        object.__setattr__(self, "parameters", read_parameters(self.parameters, owner))
         if self.target_timeout is not None:
             object.__setattr__(self, "target_timeout", seconds(self.target_timeout, "target_timeout", owner))
         object.__setattr__(self, "lock_timeout", lock_seconds(self.lock_timeout, owner))
@@ -143,6 +151,8 @@ class JobStep:
             "lock_timeout": self.lock_timeout,
             "rollout": None if self.rollout is None else self.rollout.to_json(),
             "output": None if self.output is None else self.output.to_json(),
+            "parameters": parameters_to_json(self.parameters),
+            "bind_parameters": self.bind_parameters,
         }
 
     @classmethod

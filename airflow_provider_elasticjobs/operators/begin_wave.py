@@ -77,15 +77,14 @@ class BeginWaveOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Wait for what is left of the earlier waves, count what failed, and return the wave's databases.
 
-        :raises AirflowSkipException: if the step was skipped as a whole, because a branch went another way.
-        :raises AirflowFailException: if the step has not begun, or the run was asked to stop, or databases of earlier
-            waves do not come to an end.
+        :raises AirflowSkipException: if the wave before did not begin: it failed, or a branch went another way.
+        :raises AirflowFailException: if the run was asked to stop, or databases of earlier waves do not come to an end.
         """
         began = task_states(context, [self.after_task_id]).get(self.after_task_id)
-        if began == "skipped":
-            raise AirflowSkipException("the step was not meant to run")
+        if began is None:
+            raise AirflowFailException(f"there is no task {self.after_task_id!r} that began the wave before")
         if began != "success":
-            raise AirflowFailException(f"wave {self.wave} does not begin: task {self.after_task_id} is {began}")
+            raise AirflowSkipException(f"wave {self.wave} does not begin: task {self.after_task_id} is {began}")
         database = open_job_database(connection_settings(self.job_database_conn_id))
         start = self._begin(database, execution_of_run(context, self.job_group_id))
         if start.cancelled:

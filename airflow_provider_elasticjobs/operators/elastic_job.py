@@ -20,6 +20,7 @@ from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, lock_seconds, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
+from airflow_provider_elasticjobs.model.parameters import read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import Target
@@ -74,6 +75,9 @@ class ElasticJobOperator(BaseOperator):
         default: the script's own.
     :param rollout: a budget of failures and a spread of the starts: a :class:`Rollout` or its JSON. The resolver writes
         it into the step's definition. Its waves are other tasks' matter.
+    :param parameters: values that the script gets on every target as ``$(name)`` literals: text, numbers, ``bool``,
+        ``bytes``, dates and times, ``UUID`` or None; a template. Those of the target's row count before them.
+    :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
     :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
         (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
     :param step_output: where the result goes: a :class:`SqlDatabaseOutput`, a :class:`ParquetOutput` or its JSON, a
@@ -85,13 +89,19 @@ class ElasticJobOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "command",
         "target",
+        "parameters",
         "elasticjobs_conn_id",
         "job_database_conn_id",
         "trial",
         "step_output",
     )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "step_output": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "command": "tsql",
+        "target": "json",
+        "parameters": "json",
+        "step_output": "json",
+    }
     ui_color = "#cfe2f3"
 
     def __init__(
@@ -111,6 +121,8 @@ class ElasticJobOperator(BaseOperator):
         lock_timeout: float | timedelta | None = None,
         refresh_conn_id: str | None = None,
         rollout: Rollout | Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        bind_parameters: bool = False,
         trial: str | None = None,
         step_output: SqlDatabaseOutput | ParquetOutput | Mapping[str, Any] | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
@@ -132,6 +144,8 @@ class ElasticJobOperator(BaseOperator):
         self.lock_timeout = lock_timeout
         self.refresh_conn_id = refresh_conn_id
         self.rollout = rollout
+        self.parameters = parameters
+        self.bind_parameters = bind_parameters
         self.trial = trial
         kinds = (SqlDatabaseOutput, ParquetOutput)
         self.step_output = step_output.to_json() if isinstance(step_output, kinds) else step_output
@@ -185,6 +199,8 @@ class ElasticJobOperator(BaseOperator):
             retry=retry,
             step_timeout=seconds(self.step_timeout, "step_timeout", owner),
             idempotent=self.idempotent,
+            parameters=read_parameters(self.parameters, f"task {self.task_id!r}"),
+            bind_parameters=self.bind_parameters,
             transaction=self.transaction,
             target_timeout=None
             if self.target_timeout is None
@@ -210,6 +226,7 @@ class ElasticJobOperator(BaseOperator):
             seconds_left = seconds_to_wait(database, UUID(self.target["execution_id"]))
         if seconds_left >= _SHORT_WAIT_SECONDS:
             pause = min(seconds_left, _LONGEST_ABSENCE_SECONDS)
+            self.log.info("The starts are spread: this one comes in %d s, the slot is given back", round(seconds_left))
             at = datetime.now(timezone.utc) + timedelta(seconds=pause)
             raise AirflowRescheduleException(at)  # type: ignore[no-untyped-call]
 

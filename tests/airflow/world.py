@@ -47,6 +47,7 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "crashed": 1,
     "nopool": 1,
     "stopped": 2,
+    "repeated": 2,
     "empty": 1,
     "fail": 3,
     "wide": 9,
@@ -62,6 +63,7 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "canary": 4,
     "allowed": 3,
     "alone": 3,
+    "spread": 2,
     "identities": 8,
 }
 

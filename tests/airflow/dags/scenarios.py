@@ -67,6 +67,7 @@ scenario("killed", 2, LONG, deferrable=False)
 scenario("restarted", 2, AGAIN)
 scenario("crashed", 1, AGAIN)
 scenario("stopped", 2, LONG)
+scenario("repeated", 2, "IF DB_NAME() = 'repeated2' THROW 50001, 'not here', 1;")
 scenario("nopool", 1, PRINTS, tier="JA800")
 
 scenario("lostone", 1, AGAIN)

@@ -46,6 +46,7 @@ class Run:
     """A run of a job with one step on some databases of one server.
 
     :param pools: the elastic pool of each database that is in one.
+    :param parameters: those of each target.
     :param step: what the step's definition says beside its script.
     """
 
@@ -56,6 +57,7 @@ class Run:
     job_name: str = field(default_factory=lambda: f"job {uuid4()}")
     job_execution_id: UUID = field(default_factory=uuid4)
     pools: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
     step: dict[str, Any] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     agent: JobAgent = field(init=False)
@@ -63,7 +65,10 @@ class Run:
 
     def __post_init__(self) -> None:
         self.agent = JobAgent(self.job_database)
-        targets = [Target(self.server.name, database, self.pools.get(database)) for database in self.databases]
+        targets = [
+            Target(self.server.name, database, self.pools.get(database), parameters=self.parameters)
+            for database in self.databases
+        ]
         group = TargetGroup("group " + self.job_name, [SqlDatabase(t.server_name, t.database_name) for t in targets])
         registered = begin_step(
             self.job_database,
