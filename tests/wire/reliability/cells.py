@@ -11,9 +11,12 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import pyodbc
 
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
@@ -170,8 +173,9 @@ class Cell:
             self.sandbox.add_fault(self.scenario.fault, database=self.database, **self._details())
         if self.scenario.act == "drop":
             self.server.execute(f"DROP DATABASE {self.database}")
+        holding = self._holding() if self.scenario.act in ("password", "job_database_away") else None
         host.send(self.order)
-        airflow = self._acts().get(self.scenario.act or "", lambda *hosts: host.end_of(self.order["id"]))(
+        airflow = self._acts(holding).get(self.scenario.act or "", lambda *hosts: host.end_of(self.order["id"]))(
             host, next_host
         )
         (row,) = self.job_database.run(_ROW, run=self.run.job_execution_id)
@@ -208,8 +212,18 @@ class Cell:
             return {**self.scenario.details, "containing": "COMMIT TRANSACTION"}
         return self.scenario.details
 
-    def _acts(self) -> dict[str, Callable[[Host, Host], str]]:
-        return {"kill": self._kill, "password": self._change_password, "job_database_away": self._take_away}
+    def _holding(self) -> pyodbc.Connection:
+        """Hold the script back, once it runs, until the connection is closed."""
+        holder = self.server.connect(self.database)
+        holder.execute("EXEC sp_getapplock @Resource = 'go on', @LockMode = 'Exclusive', @LockOwner = 'Session'")
+        return holder
+
+    def _acts(self, holding: Any) -> dict[str, Callable[[Host, Host], str]]:
+        return {
+            "kill": self._kill,
+            "password": partial(self._change_password, holding),
+            "job_database_away": partial(self._take_away, holding),
+        }
 
     def _runs(self) -> bool:
         return any(one["outcome"] == "running" for one in self.sent())
@@ -226,17 +240,19 @@ class Cell:
         next_host.send(again)
         return next_host.end_of(again["id"])
 
-    def _change_password(self, host: Host, _: Host) -> str:
+    def _change_password(self, holding: pyodbc.Connection, host: Host, _: Host) -> str:
         until(self._runs, 240)
         self.server.execute(f"ALTER LOGIN {self.login} WITH PASSWORD = 'An0ther!Passw0rd'")
+        holding.close()
         return host.end_of(self.order["id"])
 
-    def _take_away(self, host: Host, _: Host) -> str:
+    def _take_away(self, holding: pyodbc.Connection, host: Host, _: Host) -> str:
         until(self._runs, 240)
         faults = [
             self.sandbox.add_fault(kind, database=self.job_database.database, times=0)
             for kind in ("dropped_before", "database_unavailable")
         ]
+        holding.close()
         until(lambda: not self._runs())
         for fault in faults:
             self.sandbox.control("sp_remove_fault", fault_id=fault)

@@ -19,10 +19,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
 WORK = "INSERT INTO work VALUES (1); SELECT a FROM numbers; /* the work */"
 SLOW_WORK = "INSERT INTO work VALUES (1); IF EXISTS (SELECT * FROM pace) WAITFOR DELAY '00:02:00'; /* the work */"
 TIMED_WORK = "INSERT INTO work VALUES (1); WAITFOR DELAY '00:02:00'; /* the work */"
-SHORT_WORK = "INSERT INTO work VALUES (1); WAITFOR DELAY '00:00:02'; /* the work */"
-FAILING_WORK = (
-    "IF EXISTS (SELECT * FROM pace) WAITFOR DELAY '00:00:03'; THROW 50001, 'as every attempt', 1; /* the work */"
-)
+#: Waits until the test lets it go on.
+_HELD = "EXEC sp_getapplock @Resource = 'go on', @LockMode = 'Shared', @LockOwner = 'Session';"
+HELD_WORK = f"{_HELD} INSERT INTO work VALUES (1); /* the work */"
+FAILING_WORK = f"{_HELD} THROW 50001, 'as every attempt', 1; /* the work */"
 
 
 class Expected(NamedTuple):
@@ -117,9 +117,9 @@ SCENARIOS = (
             Expected("TimedOut", "timed_out", 1, 1, 0),
         ),
         command=TIMED_WORK,
-        arguments={"step_timeout": 2},
+        arguments={"step_timeout": 15},
     ),
-    Scenario("job database away while the script runs", (_ONCE,), command=SHORT_WORK, act="job_database_away"),
+    Scenario("job database away while the script runs", (_ONCE,), command=HELD_WORK, act="job_database_away"),
     Scenario(
         "killed worker or triggerer",
         (_TWICE, Expected("Failed", "unknown", 2, 1, 1), _AGAIN),
