@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError
@@ -38,6 +39,7 @@ class TargetExecution:
     :param agent: this process, as the job database knows it.
     :param connect: opens a connection to the target in autocommit mode.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param aside: entered while it only waits, for a place or for its next attempt: others may work meanwhile.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class TargetExecution:
         agent: JobAgent,
         connect: Connector,
         log: Callable[[int, str], None],
+        aside: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.order = order
         self._airflow = airflow
         self._agent = agent
         self._connect = connect
         self._log = log
+        self._aside = aside
         self._stop = StopSignal(order.target.label)
 
     def run(self) -> TargetResult:
@@ -114,6 +118,8 @@ class TargetExecution:
         return TargetResult(ending.lifecycle, message, attempt)
 
     def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int) -> Ending:
+        if stopped := self._stopped():
+            return Ending.stopped(stopped)
         start = self._begin(claim, attempt)
         if start.cancelled:
             self.cancel()
@@ -146,7 +152,7 @@ class TargetExecution:
             if start.waiting_cause != said:
                 said = start.waiting_cause
                 self._log(logging.INFO, said)
-            with self._agent.waiting_room.waiting(claim, said, self._stop.wake):
+            with self._aside(), self._agent.waiting_room.waiting(claim, said, self._stop.wake):
                 self._stop.pause(next(pause), until_woken=True)
 
     def _give_place_back(self, claim: Claim) -> None:
@@ -169,8 +175,13 @@ class TargetExecution:
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
-            self._stop.pause(delay)
+            with self._aside():
+                self._stop.pause(delay)
         # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
+        return self._stopped()
+
+    def _stopped(self) -> StopReason | None:
+        """Return why the work has to stop, if it has to and is not to be left for another process."""
         self._stop.raise_if_released()
         return self._stop.reason
 

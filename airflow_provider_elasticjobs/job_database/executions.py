@@ -39,22 +39,30 @@ from airflow_provider_elasticjobs.model.messages import WAITING_FOR_WORKER, targ
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.targets import Target
 
-__all__ = ["begin_attempt", "claim_target", "finish_target", "wait_for_retry"]
+__all__ = ["begin_attempt", "claim_target", "finish_target", "reopen", "wait_for_retry"]
 
-_IS_REOPENABLE = f"""EXISTS (SELECT 1 FROM jobs_internal.executions
-        WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER})
+
+def reopen(rows: str, is_newer: str = IS_NEWER) -> str:
+    """Return T-SQL by which a cleared task begins ended rows anew.
+
+    It makes step and job wait again; a request to stop the ended run is spent. The batch has ``@run``, ``@step_row``,
+    ``@round``, ``@waiting``, and the types of a claim.
+
+    :param rows: the rows.
+    :param is_newer: those of them that the task may begin anew, if they have ended.
+    """
+    reopenable = f"""EXISTS (SELECT 1 FROM jobs_internal.executions
+        WHERE {rows} AND is_active = 0 AND {is_newer})
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
         INNER JOIN jobs_internal.executions AS j ON j.execution_id = c.job_execution_id
         WHERE c.job_execution_id = @run AND j.is_active = 1)"""
-
-#: A cleared task begins its row anew, and makes step and job wait again; a request to stop the ended run is spent.
-_REOPEN = f"""
-IF {_IS_REOPENABLE}
+    return f"""
+IF {reopenable}
 BEGIN
     BEGIN TRANSACTION;
     UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @run;
     UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @step_row;
-    IF {_IS_REOPENABLE}
+    IF {reopenable}
     BEGIN
         DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id = @run;
         UPDATE jobs_internal.executions SET {REOPEN_PARENT},
@@ -68,11 +76,12 @@ BEGIN
         SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, next_attempt_start_time = NULL,
             current_attempts = 0, current_attempt_start_time = NULL, last_message = @waiting, outcome = NULL,
             error_number = NULL, lost_attempt = 0, round = @round, waiting_cause = NULL, {TAKE}
-        WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER};
+        WHERE {rows} AND is_active = 0 AND {is_newer};
     END;
     COMMIT TRANSACTION;
 END;
 """
+
 
 _CLAIM = Batch(
     f"""
@@ -83,7 +92,7 @@ SELECT @run = job_execution_id, @step = step_id
 FROM jobs_internal.executions WHERE execution_id = @execution AND target_type = 'SqlDatabase';
 SELECT @step_row = execution_id
 FROM jobs_internal.executions WHERE job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup';
-{_REOPEN}
+{reopen("execution_id = @execution")}
 UPDATE jobs_internal.executions SET airflow_clear_number = @clear
 WHERE execution_id = @run AND airflow_clear_number < @clear;
 IF {IS_CANCELLED}

@@ -49,8 +49,8 @@ _RENEW = Batch(
     """
 DECLARE @clear int;
 SELECT @clear = airflow_clear_number FROM jobs_internal.executions WHERE execution_id = @step_row;
-UPDATE jobs_internal.executions
-SET round = @round,
+UPDATE e
+SET round = @round, target_ordinal = v.ordinal,
     lifecycle = CASE WHEN is_active = 0 THEN 'Created' ELSE lifecycle END,
     start_time = CASE WHEN is_active = 0 THEN NULL ELSE start_time END,
     end_time = NULL,
@@ -65,11 +65,13 @@ SET round = @round,
     airflow_try_number = CASE WHEN is_active = 0 THEN NULL ELSE airflow_try_number END,
     airflow_clear_number = CASE WHEN is_active = 0 THEN @clear ELSE airflow_clear_number END,
     is_active = 1
-WHERE round < @round AND execution_id IN (SELECT v.execution_id FROM ({rows}) AS v (execution_id))
-    AND EXISTS (SELECT 1 FROM jobs_internal.executions AS e
-        WHERE e.execution_id = @step_row AND e.claim_id = @claim AND e.lifecycle = 'InProgress');
+FROM jobs_internal.executions AS e
+INNER JOIN ({rows}) AS v (execution_id, ordinal) ON v.execution_id = e.execution_id
+WHERE e.round < @round
+    AND EXISTS (SELECT 1 FROM jobs_internal.executions AS s
+        WHERE s.execution_id = @step_row AND s.claim_id = @claim AND s.lifecycle = 'InProgress');
 """,
-    rows=("uniqueidentifier",),
+    rows=("uniqueidentifier", "int"),
     round="int",
     message="nvarchar(max)",
     **_STEP,
@@ -157,7 +159,7 @@ def register_targets(db: JobDatabase, step: StepStart, targets: Sequence[Target]
         current_round = answer[0].round if answer else 1
     if current_round > 1:
         for chunk in _chunks(registered, _RENEW.rows_at_once):
-            ids = [(each.execution_id,) for each in chunk]
+            ids = [(each.execution_id, ordinals[each.execution_id]) for each in chunk]
             db.run(_RENEW, ids, round=current_round, message=WAITING_FOR_WORKER, **values)
     _finish(db, step, values, nothing=not registered)
     return registered

@@ -17,9 +17,9 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.history import ExecutionRow, executions, job_lifecycle
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.operators.airflow_context import execution_of_run
-from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_elasticjobs.connections.connect import connect
 from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
-from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 from airflow_provider_elasticjobs.targets.enumerate import enumerate_with
 from airflow_provider_elasticjobs.targets.resolve import Resolution, resolve
@@ -16,10 +15,7 @@ from airflow_provider_elasticjobs.triggers.process import connection_settings
 if TYPE_CHECKING:
     import pyodbc
 
-__all__ = ["MOST_TARGETS", "resolver"]
-
-#: Databases that can be one mapped task each: below ``[core] max_map_length``, which is 1,024.
-MOST_TARGETS = 1_000
+__all__ = ["resolver"]
 
 
 def resolver(
@@ -40,12 +36,6 @@ def resolver(
         def open_master(server_name: str, refresh_conn_id: str | None) -> pyodbc.Connection:
             return connect(settings[refresh_conn_id or conn_id], server_name, "master", application_name="elasticjobs")
 
-        resolution = resolve(group, enumerate_with(open_master))
-        if len(resolution.targets) > MOST_TARGETS:
-            raise DefinitionError(
-                f"target group {group.name!r} holds {len(resolution.targets)} databases; a step runs on at most "
-                f"{MOST_TARGETS}, one task each: divide the group into several"
-            )
-        return resolution
+        return resolve(group, enumerate_with(open_master))
 
     return resolve_group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -12,6 +13,8 @@ from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.execution.reconcile import reconcile
 from airflow_provider_elasticjobs.execution.step import begin_step
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
+from airflow_provider_elasticjobs.model.chunks import TargetChunk, chunk_size
 from airflow_provider_elasticjobs.model.job import Job, JobStep
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
@@ -19,9 +22,9 @@ from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, 
 from airflow_provider_elasticjobs.operators.command_source import with_command_sources
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.operators.resolving import resolver
-from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,18 +43,23 @@ class ResolveTargetGroupOperator(BaseOperator):
     """Asks the servers which databases a target group holds now, and begins the step in the job database.
 
     Its result is a list of small mappings (``server``, ``database``, ``execution_id``) for the mapped
-    :class:`ElasticJobOperator` after it. With a ``job`` and ``step_id`` it begins that step; alone, it makes a job of
-    one step out of itself and the operator after it. A group without databases ends the step with nothing to do.
+    :class:`ElasticJobOperator` after it; above 1,000 databases, or with ``targets_per_task``, of chunks, whose
+    databases that operator reads from the job database. With a ``job`` and ``step_id`` it begins that step; alone, it
+    makes a job of one step out of itself and the operator after it. A group without databases ends the step with
+    nothing to do.
 
     :param target_group: the group; not needed with ``job``.
     :param job: the job that the step belongs to, or its JSON.
     :param step_id: the step of the job, from 1.
     :param job_name: name of the one-step job; default: ``<dag_id>.<task_id>``.
     :param job_group_id: id of what is the job in this DAG; default: this task's id.
+    :param targets_per_task: how many databases a task works on; default: one, and above 1,000 databases as few as make
+        800 tasks.
     :param elasticjobs_conn_id: Airflow connection that runs the scripts; it lists databases unless another is named.
     :param refresh_conn_id: Airflow connection that lists the databases in ``master``, unless a member names its own.
     :param job_database_conn_id: Airflow connection of the job database.
-    :raises DefinitionError: if both or neither of ``target_group`` and ``job`` are given.
+    :raises DefinitionError: if both or neither of ``target_group`` and ``job`` are given, or ``targets_per_task`` is
+        below 1.
     """
 
     template_fields: Sequence[str] = ("elasticjobs_conn_id", "refresh_conn_id", "job_database_conn_id")
@@ -65,6 +73,7 @@ class ResolveTargetGroupOperator(BaseOperator):
         step_id: int = 1,
         job_name: str | None = None,
         job_group_id: str | None = None,
+        targets_per_task: int | None = None,
         elasticjobs_conn_id: str = DEFAULT_CONNECTION,
         refresh_conn_id: str | None = None,
         job_database_conn_id: str = DEFAULT_JOB_DATABASE,
@@ -73,35 +82,39 @@ class ResolveTargetGroupOperator(BaseOperator):
         super().__init__(**kwargs)
         if (target_group is None) == (job is None):
             raise DefinitionError(f"task {self.task_id!r}: give either a target_group or a job with a step_id")
+        if targets_per_task is not None and targets_per_task < 1:
+            raise DefinitionError(f"task {self.task_id!r}: targets_per_task must be 1 or more, not {targets_per_task}")
         self.target_group = target_group
         self.job = job
         self.step_id = step_id
         self.job_name = job_name
         self.job_group_id = job_group_id
+        self.targets_per_task = targets_per_task
         self.elasticjobs_conn_id = elasticjobs_conn_id
         self.refresh_conn_id = refresh_conn_id
         self.job_database_conn_id = job_database_conn_id
 
-    def execute(self, context: Context) -> list[dict[str, str]]:
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         """Register the definition, resolve the group, register its databases, and return them.
 
         :raises TargetGroupError: if a server could not be asked; the step's row says so.
-        :raises DefinitionError: if the job cannot be read from the DAG, or the group holds too many databases.
+        :raises DefinitionError: if the job cannot be read from the DAG.
         :raises ElasticJobsError: if the run was asked to stop, or the job database cannot be used.
         """
         job_database = open_job_database(connection_settings(self.job_database_conn_id))
         if self.step_id == 1:
             self._settle_lost(job_database)
+        execution_id = execution_of_run(context, self.job_group_id or self.task_id)
         registered = begin_step(
             job_database,
             with_command_sources(self._job(), self),
             self.step_id,
-            job_execution_id=execution_of_run(context, self.job_group_id or self.task_id),
+            job_execution_id=execution_id,
             airflow=airflow_ref(context),
             resolve=resolver(self.refresh_conn_id or self.elasticjobs_conn_id),
             log=self._say,
         )
-        return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in registered]
+        return self._items(registered, execution_id)
 
     def group(self) -> TargetGroup:
         """Return the group that this task resolves.
@@ -112,6 +125,15 @@ class ResolveTargetGroupOperator(BaseOperator):
             return self._job().step(self.step_id).target_group
         group = self.target_group
         return group if isinstance(group, TargetGroup) else TargetGroup.from_json(group or {})
+
+    def _items(self, registered: list[RegisteredTarget], execution_id: UUID) -> list[dict[str, Any]]:
+        """Return what the mapped tasks work on: a database each, or a chunk of them."""
+        size = chunk_size(len(registered), self.targets_per_task)
+        if size is None:
+            return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in registered]
+        chunks = TargetChunk.all_of(execution_id, self.step_id, len(registered), size)
+        self.log.info("%d task(s), up to %d databases each", len(chunks), size)
+        return [chunk.to_json() for chunk in chunks]
 
     def _settle_lost(self, job_database: JobDatabase) -> None:
         """Settle a few rows that killed processes left behind in any run; this one begins whatever comes of it."""

@@ -1,4 +1,4 @@
-"""One target on its way through this process, from the plain values that Airflow kept to the result."""
+"""What one task works on, on its way through this process: from the plain values that Airflow kept to the result."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from operator import methodcaller
 from typing import Any
 
 from airflow_provider_elasticjobs.connections.connect import connector
+from airflow_provider_elasticjobs.execution.chunk import ChunkExecution, ChunkResult
+from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.triggers.process import connection_settings, this_process
+from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 
 __all__ = ["TargetRun"]
 
+_Execution = TargetExecution | ChunkExecution
+
 
 class TargetRun:
-    """Runs one script on one database in a thread that the caller provides, and can be stopped from any other.
+    """Runs one script on one database, or on a chunk of them, in the caller's thread; any other may stop it.
 
-    :param order: :meth:`TargetOrder.to_json` of what to run.
+    :param order: :meth:`TargetOrder.to_json` or :meth:`ChunkOrder.to_json` of what to run.
     :param airflow: the fields of :class:`AirflowRef`, where in Airflow it belongs.
     :param elasticjobs_conn_id: Airflow connection that runs the script.
     :param job_database_conn_id: Airflow connection of the job database.
@@ -35,29 +40,23 @@ class TargetRun:
         job_database_conn_id: str,
         log: Callable[[int, str], None],
     ) -> None:
-        self._order = TargetOrder.from_json(order)
+        self._order = ChunkOrder.from_json(order) if ChunkOrder.is_json(order) else TargetOrder.from_json(order)
         self._airflow = AirflowRef(**airflow)
         self._elasticjobs_conn_id = elasticjobs_conn_id
         self._job_database_conn_id = job_database_conn_id
         self._log = log
         self._lock = threading.RLock()
-        self._execution: TargetExecution | None = None
-        self._halt: Callable[[TargetExecution], None] | None = None
+        self._execution: _Execution | None = None
+        self._halt: Callable[[_Execution], None] | None = None
 
-    def run(self) -> TargetResult:
+    def run(self) -> TargetResult | ChunkResult:
         """Run the script to its end; blocks.
 
-        :returns: what the target's row says.
+        :returns: what the target's row says, or what the rows of the chunk come to.
         :raises ElasticJobsError: if a connection's settings or the job database cannot be used, or if another process
             has taken the row over; whatever the script does ends in a result.
         """
-        execution = TargetExecution(
-            self._order,
-            self._airflow,
-            agent=this_process().agent(self._job_database_conn_id),
-            connect=connector(connection_settings(self._elasticjobs_conn_id)),
-            log=self._log,
-        )
+        execution = self._new_execution()
         with self._lock:
             self._execution = execution
             halt = self._halt
@@ -73,7 +72,20 @@ class TargetRun:
         """Stop the script on the server and leave its row to the next attempt."""
         self._stop(methodcaller("release"))
 
-    def _stop(self, halt: Callable[[TargetExecution], None]) -> None:
+    def _new_execution(self) -> _Execution:
+        agent = this_process().agent(self._job_database_conn_id)
+        if isinstance(self._order, ChunkOrder):
+            return ChunkExecution(
+                self._order,
+                self._airflow,
+                agent=agent,
+                connector_of=connectors(self._elasticjobs_conn_id),
+                log=self._log,
+            )
+        connect = connector(connection_settings(self._elasticjobs_conn_id))
+        return TargetExecution(self._order, self._airflow, agent=agent, connect=connect, log=self._log)
+
+    def _stop(self, halt: Callable[[_Execution], None]) -> None:
         with self._lock:
             self._halt = self._halt or halt
             execution = self._execution
