@@ -45,6 +45,9 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "stopped": 2,
     "empty": 1,
     "fail": 3,
+    "chunks": 60,
+    "chunkslots": 6,
+    "chunkslotsinworker": 6,
 }
 
 
