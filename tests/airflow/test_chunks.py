@@ -17,7 +17,7 @@ TASK = "only.run"
 @pytest.fixture(scope="module")
 def runs(world: World) -> dict[str, Run]:
     """All runs, begun at once."""
-    return {name: world.start(name) for name in ("chunks", "chunkslots", "chunkslotsinworker")}
+    return {name: world.start(name) for name in ("chunks", "chunkslots", "chunkslotsinworker", "smallpool")}
 
 
 def visits(world: World) -> Counter[str]:
@@ -62,3 +62,11 @@ def test_a_chunk_takes_a_slot_of_the_pool_for_each_script_at_a_time(
     assert set(run.lifecycles().values()) == {"Succeeded"}
     # A second chunk would find one slot of the three, and needs two.
     assert world.sandbox.peak_running(SCENARIOS, containing=mark) == 2
+
+
+def test_a_pool_that_is_too_small_is_said_before_anything_runs(runs: dict[str, Run]) -> None:
+    run = runs["smallpool"]
+    assert run.state() == "failed"
+    note = run.tasks["only.resolve"][0]["note"]
+    assert note.startswith("The pool 'three' has 3 slot(s), and each task of 'smallpool.only.run' takes 4.")
+    assert run.rows == []

@@ -42,6 +42,7 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "restarted": 2,
     "crashed": 1,
     "nopool": 1,
+    "smallpool": 1,
     "stopped": 2,
     "empty": 1,
     "fail": 3,

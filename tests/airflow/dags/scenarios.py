@@ -63,6 +63,7 @@ scenario("killed", 2, LONG, deferrable=False)
 scenario("restarted", 2, AGAIN)
 scenario("crashed", 1, AGAIN)
 scenario("stopped", 2, LONG)
+scenario("smallpool", 1, PRINTS, tier=None, pool="three", targets_per_task=50, chunk_parallelism=4)
 scenario("nopool", 1, PRINTS, tier="JA800")
 scenario("chunks", 60, CHUNKED, targets_per_task=20, chunk_parallelism=5)
 TWO_OF_THREE = {"tier": None, "pool": "three", "targets_per_task": 3, "chunk_parallelism": 2}
