@@ -1,0 +1,1 @@
+"""Measurements that take long; each is a program of its own: ``python -m benchmarks.NAME --help``."""
