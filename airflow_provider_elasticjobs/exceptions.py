@@ -15,6 +15,7 @@ ElasticJobsError
 ├── ScriptCancelledError       the script was stopped by this side, and the server confirmed it
 ├── OutcomeUnknownError        the script was sent, and no answer came: it may have committed
 ├── JobDatabaseError           the job database is not installed, too old, or refuses what is needed
+│   └── JobDatabaseAwayError   it did not answer for longer than the writer's patience
 ├── ClaimLostError             another process has taken over the row that this one was working on
 └── ExecutionReleasedError     this process gave its work up unfinished, for another one to take over
 ```
@@ -33,6 +34,7 @@ __all__ = [
     "ElasticJobsError",
     "ExecutionReleasedError",
     "FirewallError",
+    "JobDatabaseAwayError",
     "JobDatabaseError",
     "LoginFailedError",
     "OutcomeUnknownError",
@@ -131,6 +133,10 @@ class OutcomeUnknownError(ElasticJobsError):
 
 class JobDatabaseError(ElasticJobsError):
     """The job database is not installed, of another version, or refuses what is needed."""
+
+
+class JobDatabaseAwayError(JobDatabaseError):
+    """The job database could not be reached for longer than anybody was willing to wait."""
 
 
 class ClaimLostError(ElasticJobsError):

@@ -26,6 +26,13 @@ _CONFIG: dict[str, Any] = {
                 "example": None,
                 "default": "1000",
             },
+            "job_database_patience": {
+                "description": "Seconds that a write is tried again while the job database is away.",
+                "version_added": "0.1.0",
+                "type": "float",
+                "example": None,
+                "default": "120",
+            },
         },
     }
 }

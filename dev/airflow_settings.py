@@ -119,6 +119,8 @@ class AirflowSettings:
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
+            # On a busy machine a task waits for the API server, instead of failing after five seconds
+            "WORKERS__EXECUTION_API_TIMEOUT": "60",
             "WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
             "WORKERS__MISSING_DAG_RETRY_DELAY": "3",
         }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,10 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
+#: How often a start is made with another port, when somebody has taken the one that was free a moment ago.
+_OTHER_PORTS = 3
+_PORT_TAKEN = "address already in use"
+
 HEALTH_NAMES: Mapping[str, str] = {
     "metadatabase": "api-server",
     "scheduler": "scheduler",
@@ -64,21 +69,28 @@ class LocalAirflow(AirflowClient):
         lock: Path | None = None,
         progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.settings = AirflowSettings(folder.resolve(), dags.resolve(), parallelism, port or free_port())
-        super().__init__(self.settings.url, self.settings.username, self.settings.password)
-        self.environment = self.settings.environment(environment or {})
+        settings = AirflowSettings(folder.resolve(), dags.resolve(), parallelism, port or free_port())
+        super().__init__(settings.url, settings.username, settings.password)
+        self._port_is_chosen = port is not None
+        self._extra_environment = dict(environment or {})
         self._start_timeout = start_timeout
         self._database_cache = database_cache
+        self._lock = lock
         self._progress = progress
-        logs = self.settings.folder / "logs"
+        self._set_up(settings)
+
+    def _set_up(self, settings: AirflowSettings) -> None:
+        self.settings = settings
+        self.url = settings.url
+        self.environment = settings.environment(self._extra_environment)
         self._components = {
             name: GuardedProcess(
                 name,
                 [sys.executable, "-m", "airflow", *arguments],
                 environment=self.environment,
-                log=logs / f"{name}.log",
-                folder=self.settings.folder,
-                lock=lock,
+                log=settings.folder / "logs" / f"{name}.log",
+                folder=settings.folder,
+                lock=self._lock,
             )
             for name, arguments in COMPONENTS.items()
         }
@@ -102,13 +114,28 @@ class LocalAirflow(AirflowClient):
     def start(self) -> None:
         """Create the database, start every component, and return when all are healthy.
 
+        A port that was free when it was chosen, and is taken when the API server wants it, is replaced by another one,
+        unless the caller asked for it.
+
         :raises ProcessError: something ended early or took too long; carries the end of its output
         """
         for name in ("logs", "plugins"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.settings.write_password()
+        self._create_database()
+        self._start_on_a_port(0 if self._port_is_chosen else _OTHER_PORTS)
+
+    def _start_on_a_port(self, others: int) -> None:
         try:
-            self._create_database()
+            self._start_components()
+        except ProcessError:
+            if not others or _PORT_TAKEN not in self._components["api-server"].log_tail():
+                raise
+            self._set_up(replace(self.settings, port=free_port()))
+            self._start_on_a_port(others - 1)
+
+    def _start_components(self) -> None:
+        try:
             self._progress("starting Airflow's scheduler, DAG processor, triggerer and API server")
             for component in self._components.values():
                 component.start()

@@ -87,7 +87,8 @@ RULES = {
     "a run whose last step has ended has ended": (
         "p.step_id IS NULL AND p.is_active = 1 AND NOT EXISTS"
         f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_STEPS} AND c.is_active = 1) AND EXISTS"
-        f" (SELECT 1 FROM jobs.job_executions AS c WHERE {_STEPS} AND c.step_id ="
+        " (SELECT 1 FROM jobs_internal.executions AS c"
+        f" WHERE {_STEPS} AND c.is_outdated = 0 AND c.step_id ="
         " (SELECT MAX(s.step_id) FROM jobs.jobstep_versions AS s"
         " WHERE s.job_id = p.job_id AND s.job_version = p.job_version))"
     ),
@@ -101,6 +102,47 @@ _QUERIES = {
 SELECT job_execution_id, step_id, target_server_name, target_database_name
 FROM jobs.job_executions WHERE target_type = 'SqlDatabase'
 GROUP BY job_execution_id, step_id, target_server_name, target_database_name HAVING COUNT(*) > 1;
+""",
+    "attempts are numbered from 1 without a gap": """
+SELECT a.execution_id, a.rerun, MAX(a.attempt) FROM jobs_internal.attempts AS a
+GROUP BY a.execution_id, a.rerun HAVING MIN(a.attempt) <> 1 OR MAX(a.attempt) <> COUNT(*);
+""",
+    "a row's attempts are all written down": """
+SELECT e.execution_id, e.lifecycle, e.current_attempts FROM jobs_internal.executions AS e
+WHERE e.target_type = 'SqlDatabase' AND e.current_attempts <> (SELECT COUNT(*) FROM jobs_internal.attempts AS a
+    WHERE a.execution_id = e.execution_id AND a.rerun = e.rerun);
+""",
+    "an attempt has a row": """
+SELECT a.execution_id, a.rerun, a.attempt FROM jobs_internal.attempts AS a
+WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS e
+    WHERE e.execution_id = a.execution_id AND e.target_type = 'SqlDatabase' AND e.rerun >= a.rerun);
+""",
+    "the last attempt of a row in progress is open, and no other": """
+SELECT e.execution_id, e.lifecycle, a.rerun, a.attempt, a.outcome
+FROM jobs_internal.attempts AS a INNER JOIN jobs_internal.executions AS e ON e.execution_id = a.execution_id
+WHERE (a.end_time IS NULL AND NOT (e.lifecycle = 'InProgress' AND a.rerun = e.rerun AND a.attempt = e.current_attempts))
+    OR (a.end_time IS NOT NULL AND e.lifecycle = 'InProgress' AND a.rerun = e.rerun AND a.attempt = e.current_attempts);
+""",
+    "a row has the outcome of the attempt that it waits after, or ended with": """
+SELECT e.execution_id, e.lifecycle, e.outcome, a.attempt, a.outcome
+FROM jobs_internal.attempts AS a INNER JOIN jobs_internal.executions AS e ON e.execution_id = a.execution_id
+WHERE a.rerun = e.rerun AND a.attempt = e.current_attempts
+    AND (e.lifecycle IN ('WaitingForRetry', 'Succeeded') OR e.end_time = a.end_time)
+    AND (e.outcome <> a.outcome OR COALESCE(e.error_number, 0) <> COALESCE(a.error_number, 0)
+        OR (a.outcome <> 'unknown' AND e.last_message <> a.message));
+""",
+    "attempts follow each other": """
+SELECT a.execution_id, a.rerun, a.attempt, a.start_time, a.end_time FROM jobs_internal.attempts AS a
+WHERE a.end_time < a.start_time OR EXISTS (SELECT 1 FROM jobs_internal.attempts AS b
+    WHERE b.execution_id = a.execution_id AND b.rerun = a.rerun AND b.attempt > a.attempt
+        AND b.start_time < COALESCE(a.end_time, b.end_time));
+""",
+    "messages are numbered from 1 without a gap, and belong to an attempt that has ended": """
+SELECT m.execution_id, m.rerun, m.attempt, COUNT(*) FROM jobs_internal.messages AS m
+LEFT JOIN jobs_internal.attempts AS a
+    ON a.execution_id = m.execution_id AND a.rerun = m.rerun AND a.attempt = m.attempt
+GROUP BY m.execution_id, m.rerun, m.attempt, a.end_time
+HAVING MIN(m.ordinal) <> 1 OR MAX(m.ordinal) <> COUNT(*) OR a.end_time IS NULL;
 """,
     "what has ended waits for nothing": """
 SELECT job_execution_id, step_id, target_database_name, lifecycle, waiting_cause

@@ -15,9 +15,10 @@ from uuid import UUID
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from airflow_provider_elasticjobs.cli.attempts import attempt_lines, message_lines, nested
 from airflow_provider_elasticjobs.cli.job_database import job_database_of
 from airflow_provider_elasticjobs.cli.output import show, show_json
-from airflow_provider_elasticjobs.job_database import history
+from airflow_provider_elasticjobs.job_database import attempt_history, history
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.history import ExecutionRow
@@ -45,16 +46,23 @@ def list_executions(args: Namespace) -> None:
 @suppress_logs_and_warning
 @providers_configuration_loaded
 def show_execution(args: Namespace) -> None:
-    """Print all rows of a run: the job's, each step's and its targets'.
+    """Print all rows of a run: the job's, each step's and its targets', with every attempt on them.
 
-    :param args: ``job_execution_id``, ``output`` and ``conn_id`` of the command line.
+    :param args: ``job_execution_id``, ``messages``, ``output`` and ``conn_id`` of the command line.
     :raises SystemExit: if there is no such run.
     """
     with job_database_of(args) as database:
         rows = history.executions(database, args.job_execution_id)
-    if not rows:
-        _refuse_unknown(args.job_execution_id)
-    show([_full(row) if args.output == "json" else _short(row) for row in rows], args.output)
+        if not rows:
+            _refuse_unknown(args.job_execution_id)
+        attempts = attempt_history.attempts(database, args.job_execution_id)
+        messages = attempt_history.messages(database, args.job_execution_id) if args.messages else []
+    if args.output == "json":
+        show(nested(rows, attempts, messages if args.messages else None), "json")
+        return
+    for table in ([_short(row) for row in rows], attempt_lines(attempts), message_lines(messages)):
+        if table:
+            show(table, args.output)
 
 
 @suppress_logs_and_warning

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from airflow_provider_elasticjobs.cli.airflow_connection import settings_of
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError, JobDatabaseError
 from airflow_provider_elasticjobs.job_database import install
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+from airflow_provider_elasticjobs.triggers.process import open_job_database
 
 __all__ = ["check", "job_database_of", "upgrade"]
 
@@ -83,9 +82,4 @@ def _reason(error: ElasticJobsError, database: JobDatabase | None) -> str:
 
 
 def _open(conn_id: str) -> JobDatabase:
-    # Airflow looks for connections in its own database only in processes that say that they may.
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    try:
-        return open_job_database(connection_settings(conn_id))
-    except AirflowNotFoundException as error:
-        raise SystemExit(f"{error}: add the connection, or name another with --conn-id") from error
+    return open_job_database(settings_of(conn_id, "--conn-id"))

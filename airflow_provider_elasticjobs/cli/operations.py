@@ -8,6 +8,7 @@ from uuid import UUID
 from airflow.cli.cli_config import ARG_OUTPUT, ARG_VERBOSE, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 from airflow_provider_elasticjobs.cli.arguments import JOB_DATABASE, PACKAGE, argument
+from airflow_provider_elasticjobs.execution.idempotence import DEFAULT_MAX_ROWS
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION
 
 __all__ = ["OPERATIONS"]
@@ -46,6 +47,13 @@ def _interval(text: str) -> float:
     return seconds
 
 
+def _target(text: str) -> str:
+    server, _, database = text.rpartition("/")
+    if not server or not database:
+        raise ArgumentTypeError(f"{text!r} is not a server and a database, like tenants.database.windows.net/tenant1")
+    return text
+
+
 _EXECUTION = argument("job_execution_id", type=_execution_id, metavar="ID", help="The run's job_execution_id")
 _ANY_EXECUTION = argument(
     "job_execution_id", type=_execution_id, metavar="ID", nargs="?", help="Only this run; all runs by default"
@@ -54,6 +62,9 @@ _JOB = argument("--job", metavar="NAME", help="Only runs of this job")
 _JOB_NAME = argument("job_name", metavar="NAME", help="The job's name")
 _ACTIVE = argument("--active", action="store_true", help="Only runs that have not ended")
 _LIMIT = argument("--limit", type=_positive, metavar="N", default=20, help="At most so many runs (default: 20)")
+_MESSAGES = argument(
+    "--messages", action="store_true", help="Also show what the scripts said: messages, errors and row counts"
+)
 _INTERVAL = argument(
     "--interval", type=_interval, metavar="SECONDS", default=2.0, help="Seconds between two looks (default: 2)"
 )
@@ -78,6 +89,19 @@ _UNANSWERED = argument(
     action="store_true",
     help="Also end rows whose server cannot be asked whether it still runs the script; for servers that are gone",
 )
+_DAG = argument("dag_id", metavar="DAG", help="The DAG")
+_TASK = argument("task_id", metavar="TASK", help="The task that runs the script, like Job1.step1.run")
+_TARGET = argument(
+    "--target", type=_target, metavar="SERVER/DATABASE", required=True, help="The database to try the script on"
+)
+_OTHER_CONNECTION = argument("--elasticjobs-conn-id", help="Another Airflow connection than the task's")
+_MAX_ROWS = argument(
+    "--max-rows",
+    type=_positive,
+    metavar="N",
+    default=DEFAULT_MAX_ROWS,
+    help="Tables with more rows are counted, and their contents not compared (default: %(default)s)",
+)
 
 
 def _command(name: str, function: str, text: str, *arguments: Arg) -> ActionCommand:
@@ -96,7 +120,13 @@ OPERATIONS = (
         help="Look at runs of jobs, and stop them",
         subcommands=(
             _command("list", "executions.list_executions", "Show the newest runs", _JOB, _ACTIVE, _LIMIT),
-            _command("show", "executions.show_execution", "Show a run's steps and targets", _EXECUTION),
+            _command(
+                "show",
+                "executions.show_execution",
+                "Show a run's steps and targets, and every attempt on them",
+                _EXECUTION,
+                _MESSAGES,
+            ),
             _command("stop", "executions.stop", "Stop a run: its scripts are cancelled on every target", _EXECUTION),
             _command(
                 "watch",
@@ -137,5 +167,11 @@ OPERATIONS = (
         _EXPIRY,
         _UNANSWERED,
         _TARGETS,
+    ),
+    ActionCommand(
+        name="check-idempotent",
+        help="Run a task's script twice on one database, roll back, and tell what the second run changed",
+        func=lazy_load_command(f"{PACKAGE}.idempotence.check_idempotent"),
+        args=(_DAG, _TASK, _TARGET, _MAX_ROWS, _OTHER_CONNECTION, ARG_OUTPUT, ARG_VERBOSE),
     ),
 )

@@ -18,16 +18,20 @@ from airflow_provider_elasticjobs.execution.session import (
     step_lock_name,
 )
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
+from airflow_provider_elasticjobs.execution.transcript import Transcript
+from airflow_provider_elasticjobs.execution.trial import check_can_be_tried, parsed_only, rolled_back
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT, trial_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
-from airflow_provider_elasticjobs.tsql.results import Message, ResultSet
+from airflow_provider_elasticjobs.model.trial import Trial
+from airflow_provider_elasticjobs.tsql.results import ScriptResult
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
 
 if TYPE_CHECKING:
     import pyodbc
 
-    from airflow_provider_elasticjobs.job_database.records import Claim
+    from airflow_provider_elasticjobs.job_database.records import AttemptMessage, Claim
 
 __all__ = ["AttemptRunner", "Connector"]
 
@@ -49,6 +53,7 @@ class AttemptRunner:
     :param connect: opens a connection to the target in autocommit mode.
     :param stop: the target's signal to stop.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param on_waiting: receives what an attempt waits for that has begun, and None when it goes on.
     """
 
     def __init__(
@@ -59,13 +64,26 @@ class AttemptRunner:
         connect: Connector,
         stop: StopSignal,
         log: Callable[[int, str], None],
+        on_waiting: Callable[[str | None], None],
     ) -> None:
         self._order = order
         self._claim = claim
         self._connect = connect
         self._stop = stop
         self._log = log
+        self._on_waiting = on_waiting
         self._lost = claim.lost_attempt
+        self._transcript = Transcript(log)
+
+    @property
+    def lost_attempt(self) -> bool:
+        """Whether an attempt was lost, and none has reached the target since to reckon with it."""
+        return self._lost
+
+    @property
+    def messages(self) -> list[AttemptMessage]:
+        """What the script has said during the present attempt, or the last one."""
+        return self._transcript.kept()
 
     def run(self) -> Ending:
         """Make one attempt; blocks.
@@ -73,27 +91,37 @@ class AttemptRunner:
         :returns: how it ended, where nothing went wrong: succeeded, skipped, or stopped before the script was sent.
         :raises ElasticJobsError: what went wrong.
         """
+        self._transcript = Transcript(self._log)
         target = self._order.target
         batches = script_batches(self._order.command, self._claim)
         if unknown := unknown_variables(self._order.command):
             self._log(logging.WARNING, f"No built-in variable is called {', '.join(unknown)}: left as written")
+        trial = self._order.trial
+        if trial is not None:
+            check_can_be_tried(trial, batches)
+            if trial is Trial.PLAN:
+                return self._tried(None)
         connection = self._connect(
             target.server_name, target.database_name, application_name_of(self._claim.job_execution_id)
         )
         try:
-            if not self._lock(connection):
+            # What is only parsed gets in nobody's way.
+            if trial is not Trial.PARSE and not self._lock(connection):
                 self._stop.raise_if_released()
                 return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
-            self._acknowledge_lost_attempt()
+            if trial is None:
+                self._acknowledge_lost_attempt()
             script = ScriptRun(
                 connection,
                 batches,
-                on_message=self._say,
-                on_result=self._count,
+                on_message=self._transcript.message,
+                on_result=self._transcript.result,
                 server=target.server_name,
                 database=target.database_name,
             )
             with self._stop.stops(script):
+                if trial is not None:
+                    return self._tried(self._try(trial, script, connection))
                 script.run()
             refuse_open_transactions(connection, target)
         finally:
@@ -102,16 +130,35 @@ class AttemptRunner:
                 connection.close()
         return _SUCCEEDED
 
+    def _try(self, trial: Trial, script: ScriptRun, connection: pyodbc.Connection) -> ScriptResult:
+        undone = parsed_only if trial is Trial.PARSE else rolled_back
+        with undone(connection, self._order.target):
+            return script.run()
+
+    def _tried(self, result: ScriptResult | None) -> Ending:
+        target, trial = self._order.target, self._order.trial
+        found = "" if result is None else f": {result.batches} batch(es) without an error"
+        if trial is Trial.ROLLBACK and result is not None:
+            found += f", {result.affected_rows} row(s) affected, {result.result_sets} result set(s)"
+        message = trial_message(str(trial), self._claim.step_id, target.server_name, target.database_name, found)
+        return Ending(Lifecycle.SKIPPED, Outcome.SKIPPED, message)
+
     def _lock(self, connection: pyodbc.Connection) -> bool:
         """Take the step's lock on the target; wait for a lost attempt of this same execution, and for nobody else."""
         target = self._order.target
         name = step_lock_name(self._claim.job_id, self._claim.step_name, target.database_name)
+        waiting = False
         while self._stop.reason is None:
             if acquire_step_lock(connection, name, target):
+                if waiting:
+                    self._on_waiting(None)
                 return self._stop.reason is None
             if not self._lost:
                 return False
-            self._log(logging.INFO, "The attempt that was lost still runs on the server; waiting for it to end")
+            if not waiting:
+                waiting = True
+                self._log(logging.INFO, WAITING_FOR_LOST_ATTEMPT)
+                self._on_waiting(WAITING_FOR_LOST_ATTEMPT)
             self._stop.pause(_LOCK_POLL_SECONDS)
         return False
 
@@ -124,12 +171,3 @@ class AttemptRunner:
         if not self._order.idempotent:
             raise OutcomeUnknownError(f"{message}; the step is not idempotent, so it is not repeated")
         self._log(logging.WARNING, f"{message}; the script runs again")
-
-    def _say(self, message: Message) -> None:
-        self._log(logging.ERROR if message.is_error else logging.INFO, str(message))
-
-    def _count(self, result: ResultSet) -> None:
-        if result.columns:
-            self._log(logging.INFO, f"Result set of {result.columns} column(s) and {result.rows} row(s)")
-        else:
-            self._log(logging.INFO, f"{result.rows} row(s) affected")

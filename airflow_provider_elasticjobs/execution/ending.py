@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +13,7 @@ from airflow_provider_elasticjobs.exceptions import (
     ElasticJobsError,
     OutcomeUnknownError,
 )
+from airflow_provider_elasticjobs.job_database.records import AttemptMessage
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
@@ -39,12 +41,14 @@ class Ending:
     :param outcome: what the server did, as far as it is known.
     :param message: the error's text; empty where the documented sentence says it all.
     :param error: what was raised, if anything.
+    :param messages: what the script said, as far as it is kept.
     """
 
     lifecycle: Lifecycle
     outcome: Outcome
     message: str = ""
     error: ElasticJobsError | None = None
+    messages: Sequence[AttemptMessage] = ()
 
     @property
     def error_number(self) -> int | None:

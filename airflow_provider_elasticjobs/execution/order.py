@@ -10,6 +10,7 @@ from uuid import UUID
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.model.trial import Trial
 
 __all__ = ["TargetOrder"]
 
@@ -24,6 +25,7 @@ class TargetOrder:
     :param retry: when a failed attempt is made again.
     :param step_timeout: seconds that one attempt may take.
     :param idempotent: whether the script may run again after an attempt of unknown outcome.
+    :param trial: how the script is only tried; None to run it.
     """
 
     execution_id: UUID
@@ -32,6 +34,7 @@ class TargetOrder:
     retry: RetryPolicy = field(default_factory=RetryPolicy, kw_only=True)
     step_timeout: int = field(default=DEFAULT_STEP_TIMEOUT, kw_only=True)
     idempotent: bool = field(default=True, kw_only=True)
+    trial: Trial | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON."""
@@ -42,6 +45,7 @@ class TargetOrder:
             "retry": self.retry.to_json(),
             "step_timeout": self.step_timeout,
             "idempotent": self.idempotent,
+            "trial": None if self.trial is None else str(self.trial),
         }
 
     @classmethod
@@ -57,4 +61,5 @@ class TargetOrder:
             retry=RetryPolicy.from_json(data["retry"]),
             step_timeout=data["step_timeout"],
             idempotent=data["idempotent"],
+            trial=Trial.of(data.get("trial"), "order"),
         )

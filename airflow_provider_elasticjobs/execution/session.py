@@ -13,7 +13,7 @@ from airflow_provider_elasticjobs.tsql.literals import literal
 if TYPE_CHECKING:
     import pyodbc
 
-__all__ = ["acquire_step_lock", "refuse_open_transactions", "step_is_running", "step_lock_name"]
+__all__ = ["acquire_step_lock", "ask", "refuse_open_transactions", "step_is_running", "step_lock_name"]
 
 # Held by the session, not by a transaction: the script's own leave it alone, and it ends with the connection.
 _ACQUIRE = """
@@ -46,7 +46,7 @@ def acquire_step_lock(connection: pyodbc.Connection, name: str, target: Target) 
     :raises ScriptError: if the server refuses the question.
     :raises ServerUnreachableError: if it does not answer; the script has not been sent then.
     """
-    result = _ask(connection, _ACQUIRE.format(name=literal(name)), target, ServerUnreachableError)
+    result = ask(connection, _ACQUIRE.format(name=literal(name)), target)
     return result is not None and int(result) >= 0
 
 
@@ -61,7 +61,7 @@ def step_is_running(connection: pyodbc.Connection, name: str, target: Target) ->
     :raises ScriptError: if the server refuses the question.
     :raises ServerUnreachableError: if it does not answer.
     """
-    grantable = _ask(connection, _TEST.format(name=literal(name)), target, ServerUnreachableError)
+    grantable = ask(connection, _TEST.format(name=literal(name)), target)
     return grantable is not None and int(grantable) == 0
 
 
@@ -73,7 +73,7 @@ def refuse_open_transactions(connection: pyodbc.Connection, target: Target) -> N
     :raises ScriptError: naming how many are open.
     :raises OutcomeUnknownError: if the server does not answer any more.
     """
-    if count := _ask(connection, "SELECT @@TRANCOUNT;", target, OutcomeUnknownError):
+    if count := ask(connection, "SELECT @@TRANCOUNT;", target, OutcomeUnknownError):
         raise ScriptError(
             f"the script ended with {count} open transaction(s), which are rolled back: "
             "every BEGIN TRANSACTION needs its COMMIT",
@@ -82,12 +82,20 @@ def refuse_open_transactions(connection: pyodbc.Connection, target: Target) -> N
         )
 
 
-def _ask(
+def ask(
     connection: pyodbc.Connection,
     question: str,
     target: Target,
-    unanswered: type[ServerUnreachableError | OutcomeUnknownError],
+    unanswered: type[ServerUnreachableError | OutcomeUnknownError] = ServerUnreachableError,
 ) -> Any:
+    """Send a statement of our own and return the first value of its answer; None if it answers with none.
+
+    :param connection: an open connection to the target.
+    :param question: T-SQL.
+    :param target: the database, for errors.
+    :param unanswered: what to raise if the server does not answer.
+    :raises ScriptError: if the server refuses it.
+    """
     import pyodbc  # noqa: PLC0415 - the driver is loaded when it is first needed
 
     try:
@@ -95,7 +103,7 @@ def _ask(
             cursor.execute(question)
             while cursor.description is None and cursor.nextset():
                 pass  # a server may speak before it answers
-            return cursor.fetchval()
+            return None if cursor.description is None else cursor.fetchval()
     except pyodbc.Error as error:
         records = parse_odbc_error(error)
         number = first_number(records)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError
+from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError, JobDatabaseAwayError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.attempt import AttemptRunner, Connector
 from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
@@ -15,9 +15,11 @@ from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.waiting_room import pauses
 from airflow_provider_elasticjobs.job_database import executions
-from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim
+from airflow_provider_elasticjobs.job_database.places import note_waiting
+from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
+from airflow_provider_elasticjobs.model.outcome import Outcome
 
 __all__ = ["TargetExecution", "TargetResult"]
 
@@ -59,6 +61,7 @@ class TargetExecution:
         self._log = log
         self._aside = aside
         self._stop = StopSignal(order.target.label)
+        self._ended: Ending | None = None
 
     def run(self) -> TargetResult:
         """Claim the row and run the script until it succeeds, is stopped, or has no attempts left; blocks.
@@ -66,7 +69,9 @@ class TargetExecution:
         :returns: what the row says at the end; at once if it had ended before.
         :raises ClaimLostError: if another process has taken the row over.
         :raises ExecutionReleasedError: if :meth:`release` stopped it; the row is as active as it was.
-        :raises JobDatabaseError: if the job database refuses a write, or stays away for too long.
+        :raises JobDatabaseAwayError: if the job database stays away for too long; the row's end is written by the agent
+            when it is back.
+        :raises JobDatabaseError: if the job database refuses a write.
         """
         claim = executions.claim_target(
             self._agent.job_database, self.order.execution_id, self._airflow, self._agent.record
@@ -75,7 +80,11 @@ class TargetExecution:
             self._log(logging.INFO, f"Nothing to do, the row had ended: {claim.lifecycle}, {claim.message}")
             return TargetResult(claim.lifecycle, claim.message or "", 0)
         with self._agent.track(claim.job_execution_id, self.cancel):
-            return self._run_claimed(claim)
+            try:
+                return self._run_claimed(claim)
+            except JobDatabaseAwayError as error:
+                self._write_later(claim, error)
+                raise
 
     def cancel(self) -> None:
         """Stop the script on the server, or whatever is waited for; from any thread, more than once."""
@@ -86,17 +95,30 @@ class TargetExecution:
         self._stop.halt(StopReason.RELEASED)
 
     def _run_claimed(self, claim: Claim) -> TargetResult:
-        runner = AttemptRunner(self.order, claim, connect=self._connect, stop=self._stop, log=self._log)
+        runner = AttemptRunner(
+            self.order,
+            claim,
+            connect=self._connect,
+            stop=self._stop,
+            log=self._log,
+            on_waiting=lambda cause: self._note_waiting(claim, cause),
+        )
         attempt = claim.attempts
         while True:
             attempt += 1
-            ending = self._attempt(runner, claim, attempt)
+            ending = self._ended = self._attempt(runner, claim, attempt)
             if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
                 return self._finish(claim, ending, attempt)
-            if stopped := self._wait_for_retry(claim, ending, attempt):
+            if stopped := self._wait_for_retry(runner, claim, ending, attempt):
                 return self._finish(claim, Ending.stopped(stopped), attempt)
 
-    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+    def _write_later(self, claim: Claim, away: JobDatabaseAwayError) -> None:
+        """Leave to the agent what could not be written: how the last attempt ended, or that none could begin."""
+        ending = self._ended or Ending(Lifecycle.FAILED, Outcome.FAILED, away.message, away)
+        self._log(logging.ERROR, f"Not written yet, for want of the job database: {ending.lifecycle}")
+        self._agent.write_later(lambda: self._write_end(claim, ending))
+
+    def _write_end(self, claim: Claim, ending: Ending) -> tuple[Settled, str]:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
         message = ending.message or sentence
@@ -107,8 +129,14 @@ class TargetExecution:
             message,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            messages=ending.messages,
         )
         self._give_place_back(claim)
+        return settled, message
+
+    def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
+        self._ended = ending
+        settled, message = self._write_end(claim, ending)
         if settled.lifecycle is None:
             raise self._claim_lost()
         if not settled.written:
@@ -131,11 +159,12 @@ class TargetExecution:
         self._log(logging.INFO, f"Attempt {attempt} of {self.order.retry.attempts + 1} on {self.order.target.label}")
         try:
             with self._agent.deadlines.within(self.order.step_timeout, self._expire):
-                return runner.run()
+                ending = runner.run()
         except ElasticJobsError as error:
             error.step_name, error.attempt = claim.step_name, attempt
             self._stop.raise_if_released()
-            return ending_of(error, self._stop.reason)
+            ending = ending_of(error, self._stop.reason)
+        return replace(ending, messages=runner.messages)
 
     def _begin(self, claim: Claim, attempt: int) -> AttemptStart:
         """Begin an attempt, once there is a place for it where the step has a cap; nothing is held meanwhile."""
@@ -162,7 +191,13 @@ class TargetExecution:
     def _expire(self) -> None:
         self._stop.halt(StopReason.TIMED_OUT)
 
-    def _wait_for_retry(self, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
+    def _note_waiting(self, claim: Claim, cause: str | None) -> None:
+        try:
+            note_waiting(self._agent.job_database, claim, cause)
+        except ElasticJobsError as error:
+            self._log(logging.WARNING, f"What is waited for could not be written down: {error}")
+
+    def _wait_for_retry(self, runner: AttemptRunner, claim: Claim, ending: Ending, attempt: int) -> StopReason | None:
         delay = self.order.retry.delay(attempt)
         self._log(logging.WARNING, f"Attempt {attempt} failed: {ending.message}")
         if executions.wait_for_retry(
@@ -172,6 +207,8 @@ class TargetExecution:
             delay_seconds=delay,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            lost_attempt=runner.lost_attempt or ending.outcome is Outcome.UNKNOWN,
+            messages=ending.messages,
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")

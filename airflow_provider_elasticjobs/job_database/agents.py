@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID, uuid4
 
+from airflow_provider_elasticjobs.job_database.attempts import LOST, lose_attempts
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import Agent, Leftover, LostScript
@@ -18,16 +19,22 @@ __all__ = ["DEFAULT_EXPIRY", "heartbeat", "lost_scripts", "retire", "settle_left
 #: Seconds after its last heartbeat until a process counts as lost: longer than Airflow takes to restart a triggerer.
 DEFAULT_EXPIRY = 120.0
 
+#: A row that waited was ended by the request itself; who holds it learns it for a while, so as not to wait on.
 _HEARTBEAT = Batch(
     """
 UPDATE jobs_internal.agents SET heartbeat_time = @now WHERE agent_id = @agent;
 INSERT INTO jobs_internal.agents (agent_id, host_name, process_id, start_time, heartbeat_time)
 SELECT @agent, @host, @process, @now, @now
 WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.agents WHERE agent_id = @agent);
-SELECT DISTINCT e.job_execution_id
+SELECT e.job_execution_id
 FROM jobs_internal.executions AS e
 INNER JOIN jobs_internal.job_cancellations AS c ON c.job_execution_id = e.job_execution_id
-WHERE e.agent_id = @agent AND e.is_active = 1;
+WHERE e.agent_id = @agent AND e.is_active = 1
+UNION
+SELECT c.job_execution_id
+FROM jobs_internal.job_cancellations AS c
+WHERE c.request_time >= DATEADD(second, -60, @now) AND EXISTS (SELECT 1 FROM jobs_internal.executions AS e
+    WHERE e.job_execution_id = c.job_execution_id AND e.agent_id = @agent);
 """,
     agent="uniqueidentifier",
     host="nvarchar(256)",
@@ -40,21 +47,29 @@ def heartbeat(db: JobDatabase, agent: Agent) -> list[UUID]:
 
     :param db: the job database.
     :param agent: the process.
-    :return: the runs that were asked to stop and that this process still has active rows of.
+    :return: the runs that were asked to stop: those that this process still has active rows of, and those asked in
+        the last minute that it had rows of.
     """
     rows = db.run(_HEARTBEAT, agent=agent.agent_id, host=agent.host_name[:256], process=agent.process_id)
     return [UUID(str(row.job_execution_id)) for row in rows]
 
 
-_RETIRE = Batch("DELETE FROM jobs_internal.agents WHERE agent_id = @agent;", agent="uniqueidentifier")
+_HAS_NOTHING = """NOT EXISTS (SELECT 1 FROM jobs_internal.executions
+        WHERE agent_id = jobs_internal.agents.agent_id AND is_active = 1)"""
+
+_RETIRE = Batch(
+    f"DELETE FROM jobs_internal.agents WHERE agent_id = @agent AND {_HAS_NOTHING};", agent="uniqueidentifier"
+)
 
 
 def retire(db: JobDatabase, agent: Agent) -> None:
-    """Forget a process that ends in good order; what it has left active counts as left behind at once."""
+    """Forget a process that ends, or has nothing to do for now.
+
+    A process that leaves active rows for another to take over is kept, so that they are not taken for left behind
+    before its last heartbeat is old.
+    """
     db.run(_RETIRE, agent=agent.agent_id)
 
-
-_LOST = " The process that ran it ended without an answer: whether the script took effect is unknown."
 
 #: A claim is alive while its agent's heartbeat, or the claim itself, is young.
 _IS_LEFT = """(@run IS NULL OR job_execution_id = @run) AND is_active = 1
@@ -115,22 +130,37 @@ _MAY_END = """(lifecycle = 'WaitingForRetry' OR (lifecycle = 'Created' AND @with
         OR (lifecycle = 'InProgress'
             AND (@ended IS NULL OR CHARINDEX(LOWER(CAST(claim_id AS nvarchar(36))), @ended) > 0)))"""
 
+_IS_SWEPT = """execution_id IN (SELECT execution_id FROM @left) AND EXISTS (SELECT 1
+            FROM jobs_internal.executions AS e
+            WHERE e.execution_id = jobs_internal.attempts.execution_id AND e.claim_id = @sweep)"""
+
+#: A step that is to begin anew counts again as it is if nobody has come to it: when nobody can, or for that long.
+_IS_ABANDONED = """is_outdated = 1 AND (@run IS NULL OR job_execution_id = @run)
+    AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS o
+        WHERE o.job_execution_id = jobs_internal.executions.job_execution_id AND o.step_id IS NOT NULL
+            AND (o.is_active = 1 OR (o.end_time >= @cutoff AND @with_created = 0)))"""
+
 #: The last answer names the runs that may be without anything active to settle them: not those whose targets are being
 #: evaluated, nor those that nobody has begun, of which there may be many.
 _SWEEP = Batch(
     f"""
 DECLARE @cutoff datetime2(7) = DATEADD(millisecond, -@expiry, @now);
+DECLARE @left TABLE (execution_id uniqueidentifier NOT NULL PRIMARY KEY);
+INSERT INTO @left (execution_id) SELECT execution_id FROM jobs_internal.executions
+WHERE target_type = 'SqlDatabase' AND {_IS_LEFT} AND {_MAY_END};
+BEGIN TRANSACTION;
 UPDATE jobs_internal.executions
 SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
             WHERE c.job_execution_id = jobs_internal.executions.job_execution_id) THEN 'Canceled' ELSE 'Failed' END,
     is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now, next_attempt_start_time = NULL,
-    outcome = CASE WHEN lifecycle = 'InProgress' THEN 'unknown' ELSE 'failed' END,
-    last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=_LOST)}
+    outcome = CASE lifecycle WHEN 'InProgress' THEN 'unknown' WHEN 'Created' THEN 'failed' ELSE outcome END,
+    last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=" " + LOST)}
         WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=" It was never begun.")}
         ELSE last_message END,
     waiting_cause = NULL, claim_id = @sweep
-WHERE target_type = 'SqlDatabase' AND {_IS_LEFT}
-    AND {_MAY_END};
+WHERE execution_id IN (SELECT execution_id FROM @left) AND {_IS_LEFT} AND {_MAY_END};
+{lose_attempts(_IS_SWEPT)}
+COMMIT TRANSACTION;
 UPDATE jobs_internal.executions
 SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
             WHERE c.job_execution_id = jobs_internal.executions.job_execution_id) THEN 'Canceled' ELSE 'Failed' END,
@@ -141,6 +171,8 @@ WHERE target_type = 'TargetGroup' AND {_IS_LEFT}
     AND lifecycle IN ('InProgress', 'WaitingForRetry')
     AND (agent_id IS NOT NULL OR @with_created = 1 OR EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
         WHERE c.job_execution_id = jobs_internal.executions.job_execution_id));
+UPDATE jobs_internal.executions SET is_outdated = 0 WHERE {_IS_ABANDONED};
+DELETE FROM jobs_internal.agents WHERE heartbeat_time < @cutoff AND {_HAS_NOTHING};
 SELECT execution_id, job_execution_id, step_id, target_server_name, target_database_name, lifecycle
 FROM jobs_internal.executions WHERE claim_id = @sweep
 ORDER BY job_execution_id, step_id, target_ordinal;
@@ -189,7 +221,8 @@ def settle_leftovers(
 ) -> list[Leftover]:
     """End the rows that lost processes left active, ``Failed`` with an unknown outcome, and settle their parents.
 
-    Also settles parents whose last child had ended, where the process died before it could settle them.
+    Also settles parents whose last child had ended, where the process died before it could settle them, and forgets
+    lost processes that have nothing left.
 
     :param db: the job database.
     :param job_execution_id: the run to look at; all runs by default.

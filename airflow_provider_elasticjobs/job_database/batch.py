@@ -20,6 +20,7 @@ _PREAMBLE = "SET NOCOUNT ON;\nSET XACT_ABORT ON;\nDECLARE @now datetime2(7) = SY
 _SIZES: dict[str, tuple[int, int, int]] = {
     "uniqueidentifier": (pyodbc.SQL_GUID, 16, 0),
     "int": (pyodbc.SQL_INTEGER, 10, 0),
+    "bigint": (pyodbc.SQL_BIGINT, 19, 0),
     "bit": (pyodbc.SQL_BIT, 1, 0),
     "real": (pyodbc.SQL_REAL, 7, 0),
     "datetime2(7)": (pyodbc.SQL_TYPE_TIMESTAMP, 27, 7),
@@ -82,7 +83,7 @@ class Batch:
 
     Each argument is declared as a variable of its type in the text's first lines, ``@now`` (the server's clock, UTC)
     among them, so that the statements themselves are plain T-SQL. A batch may also take rows: ``{rows}`` in the text
-    becomes the table constructor ``VALUES (...), (...)``.
+    becomes the table constructor ``VALUES (...), (...)``, and a SELECT that finds nothing where none are given.
 
     :param text: the statements, which use the arguments as ``@name``.
     :param rows: types of the columns of ``{rows}``; none by default.
@@ -114,8 +115,14 @@ class Batch:
         )
         sql = _PREAMBLE + (f"DECLARE {declared};\n" if declared else "") + self._text
         if self._row_types:
-            sql = sql.replace("{rows}", "VALUES " + ", ".join(self._row(row, given) for row in rows))
+            sql = sql.replace("{rows}", self._table(rows, given))
         return BoundBatch(sql, tuple(given.values), tuple(given.sizes))
+
+    def _table(self, rows: Sequence[Sequence[object]], given: _Arguments) -> str:
+        if not rows:
+            nothing = ", ".join(f"CAST(NULL AS {type_name})" for type_name in self._row_types)
+            return f"SELECT {nothing} WHERE 1 = 0"
+        return "VALUES " + ", ".join(self._row(row, given) for row in rows)
 
     def _row(self, row: Sequence[object], given: _Arguments) -> str:
         types = zip(row, self._row_types, strict=True)

@@ -6,6 +6,7 @@ import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -107,7 +108,8 @@ class JobDatabase:
     def run(self, batch: Batch, /, rows: Sequence[Sequence[object]] = (), **values: object) -> list[Any]:
         """Run a repeatable batch, and return the rows of its last result set; empty if it has none.
 
-        :raises JobDatabaseError: if the server refuses it, or stays away for longer than ``patience``.
+        :raises JobDatabaseAwayError: if the server stays away for longer than ``patience``.
+        :raises JobDatabaseError: if it refuses the batch.
         """
         return self.repeatedly(lambda session: session.run(batch, rows, **values))
 
@@ -133,31 +135,42 @@ class JobDatabase:
     def repeatedly(self, work: Callable[[Session], _T]) -> _T:
         """Do repeatable ``work`` on one connection, again where the error says that it may help."""
         began = time.monotonic()
-        tries = 0
+        tries: Counter[Remedy] = Counter()
         while True:
-            tries += 1
             try:
                 with self._session() as session:
                     return work(session)
             except (pyodbc.Error, ElasticJobsError) as error:
-                if not self._may_repeat(error, tries, time.monotonic() - began):
-                    raise self._final(error) from error
-            self._pause(_pause_before(tries))
+                what = remedy(error)
+                tries[what] += 1
+                if not self._may_repeat(what, tries[what], time.monotonic() - began):
+                    raise self._final(error, what) from error
+            self._pause(_pause_before(tries[what]))
+
+    def alongside(self) -> JobDatabase:
+        """Return the same job database on one connection of its own, for one who must not wait in line."""
+        return JobDatabase(
+            self._connect,
+            server=self.server,
+            database=self.database,
+            pool_size=1,
+            patience=self._patience,
+            pause=self._pause,
+        )
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:
             _close(self._idle.pop())
 
-    def _may_repeat(self, error: BaseException, tries: int, elapsed: float) -> bool:
-        what = remedy(error)
+    def _may_repeat(self, what: Remedy, tries: int, elapsed: float) -> bool:
         if what is Remedy.REPEAT:
             return tries < _CONFLICT_ATTEMPTS
         # the first repetition is free: an idle connection that had broken is replaced at once
         return what is Remedy.RECONNECT and (tries == 1 or elapsed < self._patience)
 
-    def _final(self, error: pyodbc.Error | ElasticJobsError) -> ElasticJobsError:
-        if isinstance(error, ElasticJobsError) and error.number is None and remedy(error) is Remedy.NONE:
+    def _final(self, error: pyodbc.Error | ElasticJobsError, what: Remedy) -> ElasticJobsError:
+        if isinstance(error, ElasticJobsError) and error.number is None and what is Remedy.NONE:
             return error
         return describe(error, self.server, self.database)
 

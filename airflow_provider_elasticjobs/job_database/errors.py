@@ -7,7 +7,12 @@ from enum import Enum
 
 import pyodbc
 
-from airflow_provider_elasticjobs.exceptions import ElasticJobsError, JobDatabaseError, ServerUnreachableError
+from airflow_provider_elasticjobs.exceptions import (
+    ElasticJobsError,
+    JobDatabaseAwayError,
+    JobDatabaseError,
+    ServerUnreachableError,
+)
 
 __all__ = ["Remedy", "describe", "error_numbers", "remedy"]
 
@@ -88,4 +93,5 @@ def describe(error: pyodbc.Error | ElasticJobsError, server: str, database: str)
         message = f"{where} is not installed, or older than this package: run 'airflow elasticjobs db upgrade'. {text}"
     else:
         message = f"{where}: {text}"
-    return JobDatabaseError(message, server=server, database=database, number=number)
+    kind = JobDatabaseAwayError if remedy(error) is Remedy.RECONNECT else JobDatabaseError
+    return kind(message, server=server, database=database, number=number)

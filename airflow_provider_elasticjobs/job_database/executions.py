@@ -6,11 +6,20 @@ Sent twice it changes nothing more, and answers the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError
 from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY
+from airflow_provider_elasticjobs.job_database.attempts import (
+    BEGIN_ATTEMPT,
+    END_ATTEMPT,
+    LOSE_ATTEMPT,
+    MESSAGE_TYPES,
+    OUTCOME,
+    message_rows,
+)
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.claiming import (
     CLAIM_TYPES,
@@ -28,6 +37,7 @@ from airflow_provider_elasticjobs.job_database.records import (
     Agent,
     AirflowRef,
     AlreadyFinished,
+    AttemptMessage,
     AttemptStart,
     Claim,
     Settled,
@@ -75,7 +85,7 @@ BEGIN
         UPDATE jobs_internal.executions
         SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, next_attempt_start_time = NULL,
             current_attempts = 0, current_attempt_start_time = NULL, last_message = @waiting, outcome = NULL,
-            error_number = NULL, lost_attempt = 0, round = @round, waiting_cause = NULL, {TAKE}
+            error_number = NULL, lost_attempt = 0, round = @round, rerun = rerun + 1, waiting_cause = NULL, {TAKE}
         WHERE {rows} AND is_active = 0 AND {is_newer};
     END;
     COMMIT TRANSACTION;
@@ -97,15 +107,19 @@ UPDATE jobs_internal.executions SET airflow_clear_number = @clear
 WHERE execution_id = @run AND airflow_clear_number < @clear;
 IF {IS_CANCELLED}
 BEGIN
+    BEGIN TRANSACTION;
     UPDATE jobs_internal.executions
     SET lifecycle = 'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-        next_attempt_start_time = NULL, outcome = 'cancelled', waiting_cause = NULL,
-        last_message = {target_sentence(Lifecycle.CANCELED)}, {TAKE}
+        next_attempt_start_time = NULL, waiting_cause = NULL, last_message = {target_sentence(Lifecycle.CANCELED)},
+        outcome = CASE WHEN lifecycle = 'InProgress' THEN 'unknown' ELSE 'cancelled' END, {TAKE}
     WHERE execution_id = @execution AND is_active = 1 AND {IS_NOT_SUPERSEDED};
+    IF @@ROWCOUNT > 0
+        {LOSE_ATTEMPT}
+    COMMIT TRANSACTION;
 {SETTLE}
 END;
 UPDATE jobs_internal.executions
-SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE 0 END, {TAKE}
+SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE lost_attempt END, {TAKE}
 WHERE execution_id = @execution AND is_active = 1 AND (claim_id IS NULL OR claim_id <> @claim)
     AND {IS_NOT_SUPERSEDED} AND NOT {IS_CANCELLED};
 SET @taken = @@ROWCOUNT;
@@ -189,7 +203,10 @@ _BEGIN = Batch(
     f"""
 DECLARE @run uniqueidentifier;
 SELECT @run = job_execution_id FROM jobs_internal.executions WHERE execution_id = @execution;
+BEGIN TRANSACTION;
 UPDATE jobs_internal.executions SET {BEGUN} WHERE {MAY_BEGIN};
+{BEGIN_ATTEMPT}
+COMMIT TRANSACTION;
 SELECT CASE WHEN lifecycle = 'InProgress' AND current_attempts = @attempt AND claim_id = @claim
         THEN 1 ELSE 0 END AS begun,
     CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled
@@ -227,16 +244,22 @@ def begin_attempt(
 
 _WAIT = Batch(
     f"""
+BEGIN TRANSACTION;
 UPDATE jobs_internal.executions
 SET lifecycle = 'WaitingForRetry', next_attempt_start_time = DATEADD(millisecond, @delay, @now),
-    last_message = @message, outcome = @outcome, error_number = @error_number
+    last_message = @message, outcome = @outcome, error_number = @error_number, lost_attempt = @lost_attempt,
+    waiting_cause = NULL
 WHERE {FENCE} AND lifecycle = 'InProgress';
+{END_ATTEMPT}
+COMMIT TRANSACTION;
 SELECT lifecycle FROM jobs_internal.executions WHERE {FENCE};
 """,
+    MESSAGE_TYPES,
     delay="int",
     message="nvarchar(max)",
     outcome="nvarchar(20)",
     error_number="int",
+    lost_attempt="bit",
     **_FENCE_TYPES,
 )
 
@@ -249,6 +272,8 @@ def wait_for_retry(
     delay_seconds: float,
     outcome: Outcome = Outcome.FAILED,
     error_number: int | None = None,
+    lost_attempt: bool = False,
+    messages: Sequence[AttemptMessage] = (),
 ) -> bool:
     """Record that an attempt failed and another will follow: ``WaitingForRetry``, with the error as message.
 
@@ -258,16 +283,21 @@ def wait_for_retry(
     :param delay_seconds: when the next attempt is due, counted from the server's present time.
     :param outcome: what the attempt came to.
     :param error_number: the engine's number of the error, if it gave one.
+    :param lost_attempt: whether some attempt was lost and not reckoned with, because its target was not reached since;
+        who takes over the row is told.
+    :param messages: what the script said during the attempt, at most :data:`~.attempts.MOST_MESSAGES`.
     :return: whether the row says so; False if the claim was lost or the run was stopped.
     """
     rows = db.run(
         _WAIT,
+        message_rows(messages),
         execution=claim.execution_id,
         claim=claim.claim_id,
         delay=round(delay_seconds * 1000),
         message=message,
         outcome=outcome,
         error_number=error_number,
+        lost_attempt=lost_attempt,
     )
     return bool(rows) and rows[0].lifecycle == Lifecycle.WAITING_FOR_RETRY
 
@@ -280,14 +310,18 @@ def _finish_batch(lifecycle: Lifecycle) -> Batch:
 SET @settler = @claim;
 SET @run = @job_run;
 SET @step = @step_number;
+BEGIN TRANSACTION;
 UPDATE jobs_internal.executions
 SET lifecycle = '{lifecycle}', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-    next_attempt_start_time = NULL, last_message = @message, outcome = @outcome, error_number = @error_number,
+    next_attempt_start_time = NULL, last_message = @message, outcome = {OUTCOME}, error_number = @error_number,
     waiting_cause = NULL
 WHERE {FENCE} AND lifecycle IN ({sources});
+{END_ATTEMPT}
+COMMIT TRANSACTION;
 {SETTLE}
 SELECT e.lifecycle, {SETTLED} FROM jobs_internal.executions AS e WHERE e.{FENCE};
 """,
+        MESSAGE_TYPES,
         job_run="uniqueidentifier",
         step_number="int",
         message="nvarchar(max)",
@@ -309,6 +343,7 @@ def finish_target(
     *,
     outcome: Outcome,
     error_number: int | None = None,
+    messages: Sequence[AttemptMessage] = (),
 ) -> Settled:
     """End a target's row; if it is the last of its step, the step is settled, and then the job.
 
@@ -318,9 +353,11 @@ def finish_target(
     :param message: the error's text; by default the sentence of the lifecycle.
     :param outcome: what the last attempt came to.
     :param error_number: the engine's number of the error, if it gave one.
+    :param messages: what the script said during the attempt that ends, at most :data:`~.attempts.MOST_MESSAGES`.
     """
     rows = db.run(
         _FINISH[lifecycle],
+        message_rows(messages),
         execution=claim.execution_id,
         claim=claim.claim_id,
         job_run=claim.job_execution_id,

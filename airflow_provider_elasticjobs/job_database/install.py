@@ -59,6 +59,8 @@ _TOUCH = Batch(
         f"DELETE FROM jobs_internal.{table} WHERE 1 = 0;\nUPDATE jobs_internal.{table} SET {key} = {key} WHERE 1 = 0;"
         for table, key in (
             ("executions", "job_id"),
+            ("attempts", "outcome"),
+            ("messages", "text"),
             ("job_cancellations", "requested_by"),
             ("agents", "host_name"),
             ("place_locks", "flag"),

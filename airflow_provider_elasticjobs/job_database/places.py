@@ -16,13 +16,14 @@ for the same and have asked lately; who waits for a pool does not hold up who wa
 
 from __future__ import annotations
 
+from airflow_provider_elasticjobs.job_database.attempts import BEGIN_ATTEMPT
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.claiming import FENCE, IS_CANCELLED
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import AttemptStart, Claim
 from airflow_provider_elasticjobs.model.messages import waiting_for_pool, waiting_for_server
 
-__all__ = ["BEGUN", "MAY_BEGIN", "QUEUE_SECONDS", "begin_with_place", "waiting_causes"]
+__all__ = ["BEGUN", "MAY_BEGIN", "QUEUE_SECONDS", "begin_with_place", "note_waiting", "waiting_causes"]
 
 #: Seconds after which one who has stopped asking for a place holds up nobody any more.
 QUEUE_SECONDS = 10
@@ -30,7 +31,7 @@ QUEUE_SECONDS = 10
 #: Assignments of the row whose attempt begins.
 BEGUN = """lifecycle = 'InProgress', start_time = COALESCE(start_time, @now), next_attempt_start_time = NULL,
     current_attempts = @attempt, current_attempt_start_time = @now, last_message = @message,
-    outcome = NULL, error_number = NULL, lost_attempt = 0, waiting_cause = NULL, waiting_time = NULL"""
+    outcome = NULL, error_number = NULL, waiting_cause = NULL, waiting_time = NULL"""
 
 #: The row, as long as its claim holds, the run goes on, and this attempt has not begun.
 MAY_BEGIN = f"""{FENCE} AND NOT {IS_CANCELLED}
@@ -101,7 +102,10 @@ BEGIN
 {_lock("@pool_cap", "@pool")}
 {_ASK}
     IF @cause IS NULL
+    BEGIN
         UPDATE jobs_internal.executions SET {BEGUN}, place_agent_id = @agent WHERE {MAY_BEGIN};
+{BEGIN_ATTEMPT}
+    END;
     COMMIT TRANSACTION;
 END;
 IF @cause IS NOT NULL
@@ -173,3 +177,24 @@ def begin_with_place(
         return AttemptStart(begun=False, cancelled=False)
     row = rows[0]
     return AttemptStart(bool(row.begun), bool(row.cancelled), row.cause)
+
+
+_NOTE = Batch(
+    f"""
+UPDATE jobs_internal.executions SET waiting_cause = @cause, waiting_time = @now
+WHERE {FENCE} AND lifecycle = 'InProgress';
+""",
+    execution="uniqueidentifier",
+    claim="uniqueidentifier",
+    cause="nvarchar(600)",
+)
+
+
+def note_waiting(db: JobDatabase, claim: Claim, cause: str | None) -> None:
+    """Write down what an attempt that has begun waits for, as ``jobs_ext.waiting_targets`` shows it.
+
+    :param db: the job database.
+    :param claim: the claim on the row.
+    :param cause: a sentence; None if it goes on.
+    """
+    db.run(_NOTE, execution=claim.execution_id, claim=claim.claim_id, cause=cause)

@@ -17,50 +17,14 @@ __all__ = ["Purged", "purge_history"]
 
 _PAUSE_SECONDS = 0.05
 
-#: A run that has ended, by its job row ``e``. The newest of a live job stays: the next due time follows from it.
-_IS_DISPENSABLE = """e.step_id IS NULL AND e.is_active = 0 AND (@oldest IS NULL OR e.end_time < @oldest)
-    AND (@job IS NULL OR e.job_id = @job)
-    AND (@name IS NULL OR (j.job_name = @name AND j.tombstone_id = @live))
-    AND (j.delete_requested_time IS NOT NULL OR EXISTS (SELECT 1 FROM jobs_internal.executions AS n
-        WHERE n.job_id = e.job_id AND n.step_id IS NULL AND (n.create_time > e.create_time
-            OR (n.create_time = e.create_time AND n.execution_id > e.execution_id))))
-    AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS c
-        WHERE c.job_execution_id = e.execution_id AND c.is_active = 1)"""
-
-_OF_RUNS = "job_execution_id IN (SELECT run FROM @runs)"
-_CHILDLESS = """NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS c
-    WHERE c.job_execution_id = {table}.job_execution_id AND c.target_type IN ({levels}))"""
-
-#: The job rows are locked first, as all writers do, and looked at again: one that a cleared task has begun anew stays.
 _PURGE = Batch(
-    f"""
-DECLARE @targets int, @steps int, @ended int;
-DECLARE @runs TABLE (run uniqueidentifier NOT NULL PRIMARY KEY);
-INSERT INTO @runs (run)
-SELECT TOP (@most_runs) e.execution_id
-FROM jobs_internal.executions AS e
-INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
-WHERE {_IS_DISPENSABLE}
-ORDER BY e.end_time, e.execution_id;
-BEGIN TRANSACTION;
-UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id IN (SELECT run FROM @runs);
-DELETE FROM @runs
-WHERE run IN (SELECT execution_id FROM jobs_internal.executions WHERE step_id IS NULL AND is_active = 1);
-DELETE FROM jobs_internal.executions WHERE execution_id IN (SELECT TOP (@most_rows) execution_id
-    FROM jobs_internal.executions WHERE {_OF_RUNS} AND target_type = 'SqlDatabase');
-SET @targets = @@ROWCOUNT;
-DELETE FROM jobs_internal.executions WHERE execution_id IN (SELECT s.execution_id
-    FROM jobs_internal.executions AS s WHERE s.{_OF_RUNS} AND s.target_type = 'TargetGroup'
-        AND {_CHILDLESS.format(table="s", levels="'SqlDatabase'")});
-SET @steps = @@ROWCOUNT;
-DELETE FROM jobs_internal.job_cancellations WHERE {_OF_RUNS}
-    AND {_CHILDLESS.format(table="jobs_internal.job_cancellations", levels="'SqlDatabase', 'TargetGroup'")};
-DELETE FROM jobs_internal.executions WHERE execution_id IN (SELECT p.execution_id
-    FROM jobs_internal.executions AS p WHERE p.{_OF_RUNS} AND p.step_id IS NULL
-        AND {_CHILDLESS.format(table="p", levels="'SqlDatabase', 'TargetGroup'")});
-SET @ended = @@ROWCOUNT;
-COMMIT TRANSACTION;
-SELECT @ended AS runs, @targets + @steps + @ended AS total;
+    """
+DECLARE @runs int = 0, @rows int = 0;
+IF @name IS NOT NULL
+    SELECT @job = job_id FROM jobs_internal.jobs WHERE job_name = @name AND tombstone_id = @live;
+IF @name IS NULL OR @job IS NOT NULL
+    EXEC jobs_internal.purge_runs @job, @oldest, @most_runs, @most_rows, @runs OUTPUT, @rows OUTPUT;
+SELECT @runs AS runs, @rows AS total;
 """,
     oldest="datetime2(7)",
     job="uniqueidentifier",
@@ -73,7 +37,7 @@ SELECT @ended AS runs, @targets + @steps + @ended AS total;
 
 @dataclass(frozen=True)
 class Purged:
-    """What a purge removed: whole runs, and rows of all levels."""
+    """What a purge removed: whole runs, and their rows in ``jobs.job_executions``, of all levels."""
 
     runs: int
     rows: int

@@ -14,6 +14,7 @@ __all__ = [
     "Agent",
     "AirflowRef",
     "AlreadyFinished",
+    "AttemptMessage",
     "AttemptStart",
     "Claim",
     "Leftover",
@@ -120,8 +121,8 @@ class Claim:
     """The right to write one target's row, until somebody claims it after.
 
     :param claim_id: what each write is checked against.
-    :param lost_attempt: whether an attempt was in flight when an earlier claim was taken over; its outcome is unknown,
-        and its script may still run on the server.
+    :param lost_attempt: whether an attempt of an earlier claim was lost with its process and nobody has reckoned with
+        it since; its outcome is unknown, and its script may still run on the server.
     :param attempts: attempts begun so far; the next one is ``attempts + 1``.
     :param max_parallelism: the step's cap for each elastic pool, in the version of this run.
     :param max_parallelism_per_server: the step's cap for each server.
@@ -174,6 +175,30 @@ class AttemptStart:
     begun: bool
     cancelled: bool
     waiting_cause: str | None = None
+
+
+@dataclass(frozen=True)
+class AttemptMessage:
+    """One thing that a script said during an attempt, in its order.
+
+    :param kind: ``message``, ``error``, ``row count``, ``result set``, or ``left out`` for those that were not kept.
+    :param text: at most 4,000 characters.
+    :param number: the engine's number: 0 for ``PRINT``, 50000 for ``RAISERROR`` with text.
+    :param severity: 0 to 25 as the engine gave it.
+    :param state: as the engine gave it.
+    :param line: line of the script, or of the procedure, from 1.
+    :param procedure: the procedure that said it.
+    :param rows: rows changed, rows of the result set, or messages left out.
+    """
+
+    kind: str
+    text: str
+    number: int | None = None
+    severity: int | None = None
+    state: int | None = None
+    line: int | None = None
+    procedure: str | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ __all__ = ["register_targets"]
 _STEP = {"step_row": "uniqueidentifier", "claim": "uniqueidentifier"}
 _RESOLVING = "execution_id = @step_row AND claim_id = @claim AND lifecycle = 'InProgress'"
 
+_ROW_TYPES = ("uniqueidentifier", "int", "nvarchar(256)", "nvarchar(128)", "nvarchar(128)", "nvarchar(250)")
+
 _INSERT = Batch(
     f"""
 INSERT INTO jobs_internal.executions (execution_id, job_execution_id, job_id, job_version, step_id, is_active,
@@ -39,18 +41,25 @@ WHERE e.execution_id = @step_row AND e.claim_id = @claim AND e.lifecycle = 'InPr
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS x WHERE x.execution_id = v.execution_id);
 SELECT round FROM jobs_internal.executions WHERE {_RESOLVING};
 """,
-    rows=("uniqueidentifier", "int", "nvarchar(256)", "nvarchar(128)", "nvarchar(128)", "nvarchar(250)"),
+    rows=_ROW_TYPES,
     message="nvarchar(max)",
     **_STEP,
 )
 
-#: In a later round the rows listed again are of this round, and those that had ended begin anew.
+#: In a later round the rows listed again are of this round, with the pool and connection that their target has now, and
+#: those that had ended begin anew. What a place was given for does not change while it is held.
 _RENEW = Batch(
     """
 DECLARE @clear int;
 SELECT @clear = airflow_clear_number FROM jobs_internal.executions WHERE execution_id = @step_row;
 UPDATE e
-SET round = @round, target_ordinal = v.ordinal,
+SET round = @round,
+    target_elastic_pool_name = CASE WHEN lifecycle = 'InProgress' THEN target_elastic_pool_name
+        ELSE NULLIF(v.elastic_pool_name, N'') END,
+    conn_id = CASE WHEN lifecycle = 'InProgress' THEN e.conn_id ELSE NULLIF(v.conn_id, N'') END,
+    target_ordinal = v.ordinal,
+    rerun = CASE WHEN is_active = 0 THEN rerun + 1 ELSE rerun END,
+    lost_attempt = CASE WHEN is_active = 0 THEN 0 ELSE lost_attempt END,
     lifecycle = CASE WHEN is_active = 0 THEN 'Created' ELSE lifecycle END,
     start_time = CASE WHEN is_active = 0 THEN NULL ELSE start_time END,
     end_time = NULL,
@@ -66,12 +75,12 @@ SET round = @round, target_ordinal = v.ordinal,
     airflow_clear_number = CASE WHEN is_active = 0 THEN @clear ELSE airflow_clear_number END,
     is_active = 1
 FROM jobs_internal.executions AS e
-INNER JOIN ({rows}) AS v (execution_id, ordinal) ON v.execution_id = e.execution_id
-WHERE e.round < @round
-    AND EXISTS (SELECT 1 FROM jobs_internal.executions AS s
-        WHERE s.execution_id = @step_row AND s.claim_id = @claim AND s.lifecycle = 'InProgress');
+INNER JOIN ({rows}) AS v (execution_id, ordinal, server_name, database_name, elastic_pool_name, conn_id)
+    ON v.execution_id = e.execution_id
+WHERE e.round < @round AND EXISTS (SELECT 1 FROM jobs_internal.executions AS s
+    WHERE s.execution_id = @step_row AND s.claim_id = @claim AND s.lifecycle = 'InProgress');
 """,
-    rows=("uniqueidentifier", "int"),
+    rows=_ROW_TYPES,
     round="int",
     message="nvarchar(max)",
     **_STEP,
@@ -152,15 +161,11 @@ def register_targets(db: JobDatabase, step: StepStart, targets: Sequence[Target]
         "claim": step.claim_id,
     }
     ordinals = {each.execution_id: ordinal for ordinal, each in enumerate(registered, start=1)}
-    current_round = 1
-    for chunk in _chunks(registered, _INSERT.rows_at_once):
+    for chunk in _chunks(registered, min(_INSERT.rows_at_once, _RENEW.rows_at_once)):
         rows = [(each.execution_id, ordinals[each.execution_id], *_names(each.target)) for each in chunk]
         answer = db.run(_INSERT, rows, message=WAITING_FOR_WORKER, **values)
-        current_round = answer[0].round if answer else 1
-    if current_round > 1:
-        for chunk in _chunks(registered, _RENEW.rows_at_once):
-            ids = [(each.execution_id, ordinals[each.execution_id]) for each in chunk]
-            db.run(_RENEW, ids, round=current_round, message=WAITING_FOR_WORKER, **values)
+        if answer and answer[0].round > 1:
+            db.run(_RENEW, rows, round=answer[0].round, message=WAITING_FOR_WORKER, **values)
     _finish(db, step, values, nothing=not registered)
     return registered
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.messages import job_message, step_message, target_message
+from airflow_provider_elasticjobs.model.messages import job_message, step_message, target_message, trial_message
 
-__all__ = ["job_sentence", "step_sentence", "target_sentence"]
+__all__ = ["job_sentence", "planned_sentence", "step_sentence", "target_sentence"]
 
 _STEP = 987654321
 _PARENTS = {each for each in Lifecycle if not each.is_active} | {Lifecycle.WAITING_FOR_CHILD_JOB_EXECUTIONS}
@@ -29,7 +29,15 @@ def target_sentence(lifecycle: Lifecycle, *, suffix: str = "") -> str:
     :param lifecycle: the lifecycle that the row gets.
     :param suffix: text that follows the sentence.
     """
-    text = target_message(lifecycle, _STEP, _SERVER, _DATABASE) + suffix
+    return _of_target(target_message(lifecycle, _STEP, _SERVER, _DATABASE) + suffix)
+
+
+def planned_sentence() -> str:
+    """Return the expression of the sentence of a target row that was only planned, from the row's own columns."""
+    return _of_target(trial_message("plan", _STEP, _SERVER, _DATABASE))
+
+
+def _of_target(text: str) -> str:
     named = f"REPLACE({_numbered(text, 'step_id')}, N'{_SERVER}', target_server_name)"
     return f"REPLACE({named}, N'{_DATABASE}', target_database_name)"
 

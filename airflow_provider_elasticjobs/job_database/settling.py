@@ -50,7 +50,8 @@ _COUNT = """
 
 _STEP_ROW = "job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup'"
 _TARGET_ROWS = "job_execution_id = @run AND step_id = @step AND target_type = 'SqlDatabase'"
-_STEP_ROWS = "job_execution_id = @run AND target_type = 'TargetGroup'"
+#: A step that is to begin anew does not count as it was.
+_STEP_ROWS = "job_execution_id = @run AND target_type = 'TargetGroup' AND is_outdated = 0"
 
 _ENDED = "is_active = 0, end_time = @now, next_attempt_start_time = NULL, settled_by = @settler"
 

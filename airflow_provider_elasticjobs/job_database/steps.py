@@ -83,8 +83,11 @@ SET lifecycle = 'InProgress', is_active = 1, end_time = NULL, next_attempt_start
     start_time = CASE WHEN is_active = 0 OR start_time IS NULL THEN @now ELSE start_time END,
     current_attempts = CASE WHEN is_active = 0 THEN 1 ELSE current_attempts + 1 END,
     current_attempt_start_time = @now,
-    round = round + @newer, {TAKE}
+    round = round + @newer, is_outdated = 0, {TAKE}
 WHERE execution_id = @execution AND claim_id <> @claim AND (is_active = 1 OR @newer = 1) AND NOT {IS_CANCELLED};
+IF @newer = 1 AND NOT {IS_CANCELLED}
+    UPDATE jobs_internal.executions SET is_outdated = 1
+    WHERE job_execution_id = @run AND target_type = 'TargetGroup' AND step_id > @step AND is_active = 0;
 UPDATE jobs_internal.executions
 SET lifecycle = 'Canceled', is_active = 0, end_time = @now, start_time = COALESCE(start_time, @now),
     next_attempt_start_time = NULL, outcome = 'cancelled', last_message = @canceled_message, {TAKE}
@@ -142,7 +145,8 @@ def start_step(
     """Begin a step: its row becomes ``InProgress`` (its targets are being evaluated); the run's row is made if need be.
 
     A run that exists keeps the version it began with. A newer try (a cleared resolver) begins an ended step anew, and
-    with it the run. A run that was asked to stop begins nothing: its step, if there is one, ends ``Canceled``.
+    with it the run; later steps that had ended do not count until they have begun anew too, or nobody is left to.
+    A run that was asked to stop begins nothing: its step, if there is one, ends ``Canceled``.
 
     :param db: the job database.
     :param job_execution_id: the run.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 
 __all__ = [
+    "WAITING_FOR_LOST_ATTEMPT",
     "WAITING_FOR_WORKER",
     "job_message",
     "nothing_to_do",
     "step_message",
     "target_message",
+    "trial_message",
     "waiting_for_pool",
     "waiting_for_server",
 ]
@@ -17,6 +19,7 @@ __all__ = [
 _L = Lifecycle
 
 WAITING_FOR_WORKER = "Waiting for an available worker."
+WAITING_FOR_LOST_ATTEMPT = "Waiting for an attempt that was lost with its process to end on the server."
 
 _TARGET_VERBS: dict[Lifecycle, str] = {
     _L.CREATED: "is waiting to execute on",
@@ -75,6 +78,23 @@ def job_message(lifecycle: Lifecycle) -> str:
 def nothing_to_do(step_id: int, target_group_name: str) -> str:
     """Return the sentence of a step whose target group holds no database at the moment, and of its job."""
     return f"Step {step_id} succeeded: target group '{target_group_name}' holds no databases, there was nothing to do."
+
+
+_TRIALS = {
+    "plan": "was planned, and nothing was sent to",
+    "parse": "was parsed, and not run, by",
+    "rollback": "was tried, and rolled back, on",
+}
+
+
+def trial_message(trial: str, step_id: int, server_name: str, database_name: str, found: str = "") -> str:
+    """Return the sentence of a target row that was only tried.
+
+    :param trial: ``plan``, ``parse`` or ``rollback``.
+    :param found: what the trial found, from its colon on.
+    """
+    target = f"target (server '{server_name}', database '{database_name}')"
+    return f"Step {step_id} {_TRIALS[trial]} {target}{found}."
 
 
 def waiting_for_pool(max_parallelism: int, elastic_pool_name: str, server_name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -21,6 +21,7 @@ from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
@@ -61,12 +62,14 @@ class ElasticJobOperator(BaseOperator):
         the step's definition, where the run reads it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
+        (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``, or
         ``targets 1-50 of 5000``.
     """
 
-    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id")
+    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id", "trial")
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json"}
     ui_color = "#cfe2f3"
@@ -83,6 +86,7 @@ class ElasticJobOperator(BaseOperator):
         max_parallelism: int | None = None,
         max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
+        trial: str | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
         **kwargs: Any,
@@ -97,6 +101,7 @@ class ElasticJobOperator(BaseOperator):
         self.max_parallelism = max_parallelism
         self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
+        self.trial = trial
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
@@ -132,6 +137,10 @@ class ElasticJobOperator(BaseOperator):
         chunk = TargetChunk.from_json(self.target) if TargetChunk.is_json(self.target) else None
         target = Target.from_json(self.target) if chunk is None else _NO_TARGET
         retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
+        trial = Trial.of(self.trial, f"task {self.task_id!r}")
+        if trial is not None and retry.retry_on == "any":
+            # A trial is there to show an error, not to wait until it passes.
+            retry = replace(retry, retry_on="transient")
         order = TargetOrder(
             UUID(self.target["execution_id"]) if chunk is None else chunk.job_execution_id,
             target,
@@ -139,6 +148,7 @@ class ElasticJobOperator(BaseOperator):
             retry=retry,
             step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
             idempotent=self.idempotent,
+            trial=trial,
         )
         return {
             "order": (order if chunk is None else ChunkOrder(chunk, order, self.pool_slots)).to_json(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,11 +14,13 @@ from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.execution.reconcile import reconcile
 from airflow_provider_elasticjobs.execution.step import begin_step
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.planning import plan_targets
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.chunks import TargetChunk, chunk_size
 from airflow_provider_elasticjobs.model.job import Job, JobStep
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
+from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, execution_of_run
 from airflow_provider_elasticjobs.operators.command_source import with_command_sources
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
@@ -58,11 +61,12 @@ class ResolveTargetGroupOperator(BaseOperator):
     :param elasticjobs_conn_id: Airflow connection that runs the scripts; it lists databases unless another is named.
     :param refresh_conn_id: Airflow connection that lists the databases in ``master``, unless a member names its own.
     :param job_database_conn_id: Airflow connection of the job database.
+    :param trial: ``plan`` to show the databases, end their rows ``Skipped`` and hand none on; a template.
     :raises DefinitionError: if both or neither of ``target_group`` and ``job`` are given, or ``targets_per_task`` is
         below 1.
     """
 
-    template_fields: Sequence[str] = ("elasticjobs_conn_id", "refresh_conn_id", "job_database_conn_id")
+    template_fields: Sequence[str] = ("elasticjobs_conn_id", "refresh_conn_id", "job_database_conn_id", "trial")
     ui_color = "#d9ead3"
 
     def __init__(
@@ -77,6 +81,7 @@ class ResolveTargetGroupOperator(BaseOperator):
         elasticjobs_conn_id: str = DEFAULT_CONNECTION,
         refresh_conn_id: str | None = None,
         job_database_conn_id: str = DEFAULT_JOB_DATABASE,
+        trial: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -93,6 +98,7 @@ class ResolveTargetGroupOperator(BaseOperator):
         self.elasticjobs_conn_id = elasticjobs_conn_id
         self.refresh_conn_id = refresh_conn_id
         self.job_database_conn_id = job_database_conn_id
+        self.trial = trial
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Register the definition, resolve the group, register its databases, and return them.
@@ -101,10 +107,11 @@ class ResolveTargetGroupOperator(BaseOperator):
         :raises DefinitionError: if the job cannot be read from the DAG.
         :raises ElasticJobsError: if the run was asked to stop, or the job database cannot be used.
         """
+        trial = Trial.of(self.trial, f"task {self.task_id!r}")
+        execution_id = execution_of_run(context, self.job_group_id or self.task_id)
         job_database = open_job_database(connection_settings(self.job_database_conn_id))
         if self.step_id == 1:
             self._settle_lost(job_database)
-        execution_id = execution_of_run(context, self.job_group_id or self.task_id)
         registered = begin_step(
             job_database,
             with_command_sources(self._job(), self),
@@ -114,6 +121,9 @@ class ResolveTargetGroupOperator(BaseOperator):
             resolve=resolver(self.refresh_conn_id or self.elasticjobs_conn_id),
             log=self._say,
         )
+        if trial is Trial.PLAN:
+            self._plan(job_database, execution_id, registered)
+            return []
         return self._items(registered, execution_id)
 
     def group(self) -> TargetGroup:
@@ -134,6 +144,12 @@ class ResolveTargetGroupOperator(BaseOperator):
         chunks = TargetChunk.all_of(execution_id, self.step_id, len(registered), size)
         self.log.info("%d task(s), up to %d databases each", len(chunks), size)
         return [chunk.to_json() for chunk in chunks]
+
+    def _plan(self, job_database: JobDatabase, job_execution_id: UUID, registered: Sequence[RegisteredTarget]) -> None:
+        for one in registered:
+            pool = f" (elastic pool {one.target.elastic_pool_name})" if one.target.elastic_pool_name else ""
+            self._say(logging.INFO, f"Planned: {one.target.label}{pool}")
+        plan_targets(job_database, job_execution_id, self.step_id)
 
     def _settle_lost(self, job_database: JobDatabase) -> None:
         """Settle a few rows that killed processes left behind in any run; this one begins whatever comes of it."""

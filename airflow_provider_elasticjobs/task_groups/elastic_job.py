@@ -64,6 +64,9 @@ class ElasticJob(TaskGroup):
     :param elasticjobs_conn_id: Airflow connection that runs the scripts of steps and members that name none.
     :param refresh_conn_id: Airflow connection that lists databases in ``master``; default: the step's.
     :param job_database_conn_id: Airflow connection of the job database.
+    :param trial: try the job and leave every database as it is: ``plan`` resolves the groups and shows what would run,
+        ``parse`` lets the servers parse the scripts, ``rollback`` runs them and rolls back; a template, such as
+        ``"{{ params.trial }}"``. Rows end ``Skipped``, or ``Failed``. None runs it.
     :param deferrable: run scripts in the triggerer; default: ``[elasticjobs] deferrable``, which is on.
     :param group_id: id of the task group; default: made from the job's name.
     :param kwargs: further arguments of :class:`~airflow.sdk.TaskGroup`.
@@ -84,6 +87,7 @@ class ElasticJob(TaskGroup):
         elasticjobs_conn_id: str = DEFAULT_CONNECTION,
         refresh_conn_id: str | None = None,
         job_database_conn_id: str = DEFAULT_JOB_DATABASE,
+        trial: str | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         group_id: str | None = None,
         **kwargs: Any,
@@ -94,6 +98,7 @@ class ElasticJob(TaskGroup):
         self.elasticjobs_conn_id = elasticjobs_conn_id
         self.refresh_conn_id = refresh_conn_id
         self.job_database_conn_id = job_database_conn_id
+        self.trial = trial
         self.deferrable = deferrable
         self.targets_per_task = targets_per_task
         self._run_pool = {"pool": pool or tier} if pool or tier else {}
@@ -144,6 +149,7 @@ class ElasticJob(TaskGroup):
             refresh_conn_id=self.refresh_conn_id,
             job_database_conn_id=self.job_database_conn_id,
             targets_per_task=self.targets_per_task,
+            trial=self.trial,
             # The first step obeys what comes before the job like any task.
             trigger_rule="all_success" if step_id == 1 else _AFTER_A_STEP,
         )
@@ -157,6 +163,7 @@ class ElasticJob(TaskGroup):
             max_parallelism=step.max_parallelism,
             max_parallelism_per_server=step.max_parallelism_per_server,
             idempotent=step.idempotent,
+            trial=self.trial,
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.
             retries=0,
             deferrable=self.deferrable,

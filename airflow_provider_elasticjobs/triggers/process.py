@@ -15,10 +15,21 @@ from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.hooks.elasticjobs import ElasticJobsHook
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 
-__all__ = ["DEFAULT_TRIGGER_THREADS", "ScriptProcess", "connection_settings", "open_job_database", "this_process"]
+__all__ = [
+    "DEFAULT_PATIENCE",
+    "DEFAULT_TRIGGER_THREADS",
+    "ScriptProcess",
+    "connection_settings",
+    "open_job_database",
+    "this_process",
+]
 
 #: Scripts that run at a time in one triggerer, unless ``[elasticjobs] trigger_threads`` says otherwise.
 DEFAULT_TRIGGER_THREADS = 1000
+
+#: Seconds that a write is tried again while the job database is away, unless ``[elasticjobs] job_database_patience``
+#: says otherwise.
+DEFAULT_PATIENCE = 120.0
 
 #: Connections that a process keeps to its job database; writers take turns on them.
 _JOB_DATABASE_CONNECTIONS = 8
@@ -42,6 +53,7 @@ def open_job_database(settings: ConnectionSettings) -> JobDatabase:
         server=settings.server or "",
         database=settings.database or "",
         pool_size=_JOB_DATABASE_CONNECTIONS,
+        patience=conf.getfloat("elasticjobs", "job_database_patience", fallback=DEFAULT_PATIENCE),
     )
 
 

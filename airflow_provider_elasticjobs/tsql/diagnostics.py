@@ -32,8 +32,10 @@ class Diagnostic:
     :param text: without the driver's prefixes.
     :param sqlstate: ODBC's five characters.
     :param severity: the engine's severity, 0 to 25; ``None`` where it is not known.
-    :param line: line of the batch, from 1; ``None`` where it is not known.
+    :param line: line of the batch, or of the procedure, from 1; ``None`` where it is not known.
     :param from_server: whether the engine said it.
+    :param state: the engine's state; ``None`` where it is not known.
+    :param procedure: the procedure that said it; ``None`` for the batch itself.
     """
 
     number: int
@@ -42,6 +44,8 @@ class Diagnostic:
     severity: int | None = None
     line: int | None = None
     from_server: bool = True
+    state: int | None = None
+    procedure: str | None = None
 
     @property
     def is_error(self) -> bool:

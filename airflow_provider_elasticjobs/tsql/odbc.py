@@ -36,9 +36,10 @@ SUCCESS, SUCCESS_WITH_INFO, NO_DATA = 0, 1, 100
 _HANDLE_STMT = 3
 _ATTR_NOSCAN, _ATTR_ROWS_FETCHED_PTR, _ATTR_ROW_ARRAY_SIZE = 2, 26, 27
 _COPT_SS_CONNECTION_DEAD = 1244  # asks the socket; the standard attribute 1209 only repeats the last known state
-_DIAG_SS_SEVERITY, _DIAG_SS_LINE = -1151, -1154
+_DIAG_SS_STATE, _DIAG_SS_SEVERITY, _DIAG_SS_PROCEDURE, _DIAG_SS_LINE = -1150, -1151, -1153, -1154
 _IS_INTEGER = -6
 _TEXT_UNITS = 8192
+_NAME_UNITS = 1024
 _ROWS_A_FETCH = 1000
 
 _PROTOTYPES = {
@@ -196,13 +197,24 @@ class StatementHandle:
         plain, from_server = strip_prefixes(text)
         if not from_server:
             return Diagnostic(number, plain, sqlstate, from_server=False)
-        severity, line = c_int32(-1), c_uint16(0)
-        self._library.SQLGetDiagFieldW(
-            _HANDLE_STMT, self._handle, index, _DIAG_SS_SEVERITY, byref(severity), _IS_INTEGER, None
+        severity, state, line = c_int32(-1), c_int32(-1), c_uint16(0)
+        name, length = (c_uint16 * _NAME_UNITS)(), c_int16(0)
+        self._field(index, _DIAG_SS_SEVERITY, byref(severity), _IS_INTEGER)
+        self._field(index, _DIAG_SS_STATE, byref(state), _IS_INTEGER)
+        self._field(index, _DIAG_SS_LINE, byref(line), _IS_INTEGER)
+        self._field(index, _DIAG_SS_PROCEDURE, name, sizeof(name), byref(length))
+        return Diagnostic(
+            number,
+            plain,
+            sqlstate,
+            severity=severity.value if severity.value >= 0 else None,
+            line=line.value or None,
+            state=state.value if state.value >= 0 else None,
+            procedure=_decoded(name, length.value // 2) or None,
         )
-        self._library.SQLGetDiagFieldW(_HANDLE_STMT, self._handle, index, _DIAG_SS_LINE, byref(line), _IS_INTEGER, None)
-        known = severity.value if severity.value >= 0 else None
-        return Diagnostic(number, plain, sqlstate, severity=known, line=line.value or None)
+
+    def _field(self, index: int, field: int, value: object, size: int, length: object = None) -> None:
+        self._library.SQLGetDiagFieldW(_HANDLE_STMT, self._handle, index, field, value, size, length)
 
     def _status(self, function: str, *arguments: object) -> int:
         return int(getattr(self._library, function)(self._handle, *arguments))

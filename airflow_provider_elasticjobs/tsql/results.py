@@ -16,8 +16,10 @@ class Message:
     :param number: the engine's number: 0 for ``PRINT``, 50000 for ``RAISERROR`` with text.
     :param text: the text, without the driver's prefixes.
     :param severity: 0 to 25 as the engine gave it; ``None`` for a message of the driver.
-    :param line: line of the script, from 1; ``None`` where it is not known.
+    :param line: line of the script, or of the procedure, from 1; ``None`` where it is not known.
     :param is_error: whether a statement failed with it.
+    :param state: as the engine gave it; ``None`` for a message of the driver.
+    :param procedure: the procedure that said it; ``None`` for the script itself.
     """
 
     number: int
@@ -25,16 +27,28 @@ class Message:
     severity: int | None = None
     line: int | None = None
     is_error: bool = False
+    state: int | None = None
+    procedure: str | None = None
 
     @classmethod
     def of(cls, diagnostic: Diagnostic, first_line: int) -> Message:
-        """Return a record as a message, its line counted from the start of the script.
+        """Return a record as a message, its line counted from the start of the script, or of its procedure.
 
         :param diagnostic: the record.
         :param first_line: line of the script on which its batch begins.
         """
-        line = None if diagnostic.line is None else diagnostic.line + first_line - 1
-        return cls(diagnostic.number, diagnostic.text, diagnostic.severity, line, diagnostic.is_error)
+        line = diagnostic.line
+        if line is not None and diagnostic.procedure is None:
+            line += first_line - 1
+        return cls(
+            diagnostic.number,
+            diagnostic.text,
+            diagnostic.severity,
+            line,
+            diagnostic.is_error,
+            diagnostic.state,
+            diagnostic.procedure,
+        )
 
     def __str__(self) -> str:
         """Return the message as ``sqlcmd`` shows it: a ``PRINT`` bare, the engine's others with number and severity."""

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,10 +55,26 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, dags: Path) -> Iterator[LocalAirflow]:
+def taken_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory, dags: Path, taken_port: int) -> Iterator[LocalAirflow]:
+    """An Airflow whose first port is taken by the time it wants it."""
     folder = tmp_path_factory.mktemp("airflow")
-    with LocalAirflow(folder, dags, environment={"GREETING": "good morning"}, database_cache=CACHE) as started:
+    started = LocalAirflow(folder, dags, environment={"GREETING": "good morning"}, database_cache=CACHE)
+    started._set_up(replace(started.settings, port=taken_port))
+    with started:
         yield started
+
+
+def test_a_port_that_was_taken_meanwhile_is_replaced(airflow: LocalAirflow, taken_port: int) -> None:
+    assert airflow.settings.port != taken_port
+    assert airflow.url.endswith(f":{airflow.settings.port}")
+    assert "address already in use" in (airflow.folder / "logs" / "api-server.log").read_text()
 
 
 def is_running(process: int) -> bool:

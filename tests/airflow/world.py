@@ -24,6 +24,9 @@ ARCHIVE = "archive.database.windows.net"
 SCENARIOS = "scenarios.database.windows.net"
 JOBS = "jobs.database.windows.net"
 
+#: What a request to stop a run promises: seconds until the last of its scripts has ended on its server.
+STOPPED_WITHIN = 5.0
+
 LOGIN = "elasticjobs"
 #: Unlike anything else in the world, so that it can be searched for.
 PASSWORD = "Xyzzy-4711-never-to-be-seen"
@@ -49,7 +52,23 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "chunks": 60,
     "chunkslots": 6,
     "chunkslotsinworker": 6,
+    "wide": 9,
+    "wideinworkers": 9,
+    "lostone": 1,
+    "losttwo": 2,
+    "lostthree": 1,
+    "schedulerless": 1,
+    "blink": 3,
+    "blinkinworker": 1,
+    "gone": 2,
+    "goneinworker": 1,
 }
+
+#: Scenarios with an elastic pool of their own, beside their databases, and how many databases are in it.
+SCENARIO_POOLS: Mapping[str, int] = {"wide": 3, "wideinworkers": 3}
+
+#: Job databases of scenarios in which they go away, by the Airflow connection that leads to them.
+FRAIL_JOB_DATABASES: Mapping[str, str] = {"blinking": "blinking_jobs", "gone": "gone_jobs"}
 
 
 def sandbox_settings() -> SandboxSettings:
@@ -60,11 +79,16 @@ def sandbox_settings() -> SandboxSettings:
         for name, count in SCENARIO_DATABASES.items()
         for number in range(1, count + 1)
     ]
+    scenarios += [
+        DatabaseSettings(f"{name}pooled{number}", f"{name}pool")
+        for name, count in SCENARIO_POOLS.items()
+        for number in range(1, count + 1)
+    ]
     databases = {
         TENANTS: tenants,
         ARCHIVE: [DatabaseSettings("history1")],
         SCENARIOS: scenarios,
-        JOBS: [DatabaseSettings("job_database")],
+        JOBS: [DatabaseSettings(name) for name in ("job_database", *FRAIL_JOB_DATABASES.values())],
     }
     logins = {LOGIN: PASSWORD}
     return SandboxSettings(
@@ -83,6 +107,7 @@ def connections(sandbox: SandboxClient) -> dict[str, dict[str, Any]]:
     return {
         "elasticjobs_default": common,
         "elasticjobs_job_database": {**common, "host": JOBS, "schema": "job_database"},
+        **{name: {**common, "host": JOBS, "schema": database} for name, database in FRAIL_JOB_DATABASES.items()},
     }
 
 
@@ -94,6 +119,7 @@ class Run:
     dag_id: str
     run_id: str
     group_id: str
+    job_database: JobDatabase
 
     @property
     def execution(self) -> UUID:
@@ -127,7 +153,7 @@ class Run:
     @property
     def rows(self) -> list[ExecutionRow]:
         """The run's rows in the job database."""
-        return history.executions(self.world.job_database, self.execution)
+        return history.executions(self.job_database, self.execution)
 
     @property
     def lifecycle(self) -> str:
@@ -163,9 +189,16 @@ class World:
     folder: Path
     started: dict[str, Run] = field(default_factory=dict)
 
-    def start(self, dag_id: str, group_id: str | None = None, conf: Mapping[str, Any] | None = None) -> Run:
-        """Start a run of a DAG."""
-        return Run(self, dag_id, self.airflow.trigger(dag_id, conf=conf), group_id or dag_id)
+    def start(
+        self,
+        dag_id: str,
+        group_id: str | None = None,
+        conf: Mapping[str, Any] | None = None,
+        job_database: JobDatabase | None = None,
+    ) -> Run:
+        """Start a run of a DAG, whose rows are in another job database perhaps."""
+        run_id = self.airflow.trigger(dag_id, conf=conf)
+        return Run(self, dag_id, run_id, group_id or dag_id, job_database or self.job_database)
 
     def query(self, sql: str, database: str, server: str = SCENARIOS) -> list[Any]:
         """Ask a database of the sandbox."""

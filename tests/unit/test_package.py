@@ -149,6 +149,7 @@ class TestProviderInfo:
 
     def test_the_settings_have_defaults_that_airflow_finds(self) -> None:
         assert conf.getint("elasticjobs", "trigger_threads") == 1000
+        assert conf.getfloat("elasticjobs", "job_database_patience") == 120
         assert conf.getboolean("elasticjobs", "deferrable") is True
 
 

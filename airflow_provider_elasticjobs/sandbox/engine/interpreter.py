@@ -14,6 +14,7 @@ from airflow_provider_elasticjobs.sandbox.engine import statements as s
 from airflow_provider_elasticjobs.sandbox.engine.errors import BATCH_ABORTING, SqlError, sql_error, unsupported
 from airflow_provider_elasticjobs.sandbox.engine.execution import Execution
 from airflow_provider_elasticjobs.sandbox.engine.interface import Parameter, ResultSink, ServerMessage
+from airflow_provider_elasticjobs.sandbox.engine.options import parse_only
 from airflow_provider_elasticjobs.sandbox.engine.parser import parse_batch
 from airflow_provider_elasticjobs.sandbox.engine.session_state import Frame
 from airflow_provider_elasticjobs.sandbox.engine.values import from_stored, to_stored
@@ -65,6 +66,8 @@ class Interpreter:
             if len(parameters) > _MAX_PARAMETERS:
                 raise sql_error(8003)
             block = self.parse(sql)
+            if parse_only(session.state.options, block):
+                return
             for parameter in parameters:
                 session.frame.declare(parameter.name, parameter.type, to_stored(parameter.value, parameter.type))
             self._frame(block, sink, temporary=bool(parameters))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields
 from typing import Final
 
 from airflow_provider_elasticjobs.sandbox.engine.errors import sql_error, unsupported
 from airflow_provider_elasticjobs.sandbox.engine.session_state import Options
+from airflow_provider_elasticjobs.sandbox.engine.statements import Block, SetOption, Statement
 
 _ACCEPTED: Final = frozenset(
     [
@@ -30,6 +33,7 @@ _ACCEPTED: Final = frozenset(
         "NO_BROWSETABLE",
         "FORCEPLAN",
         "REMOTE_PROC_TRANSACTIONS",
+        "PARSEONLY",  # heeded when the batch was parsed
     ]
 )
 
@@ -55,7 +59,7 @@ def set_option(options: Options, name: str, value: str) -> None:
         options.isolation = value.upper()
     elif upper == "ROWCOUNT":
         _refuse_unless(value == "0", "SET ROWCOUNT")
-    elif upper in ("NOEXEC", "PARSEONLY", "FMTONLY", "SHOWPLAN_ALL", "SHOWPLAN_TEXT", "SHOWPLAN_XML"):
+    elif upper in ("NOEXEC", "FMTONLY", "SHOWPLAN_ALL", "SHOWPLAN_TEXT", "SHOWPLAN_XML"):
         _refuse_unless(not on, f"SET {upper}")
     elif upper not in _ACCEPTED and not upper.startswith("STATISTICS "):
         raise sql_error(156, "SET") if not upper else unsupported(f"SET {upper}")
@@ -64,3 +68,22 @@ def set_option(options: Options, name: str, value: str) -> None:
 def _refuse_unless(condition: bool, what: str) -> None:
     if not condition:
         raise unsupported(what)
+
+
+def parse_only(options: Options, block: Block) -> bool:
+    """Return whether a batch is not to be run; ``SET PARSEONLY`` counts when it is parsed, wherever it stands."""
+    for statement in _set_options(block):
+        if "PARSEONLY" in statement.names:
+            options.parseonly = statement.value.upper() == "ON"
+    return options.parseonly
+
+
+def _set_options(statement: object) -> Iterator[SetOption]:
+    if isinstance(statement, SetOption):
+        yield statement
+    elif isinstance(statement, Statement):
+        for part in fields(statement):
+            yield from _set_options(getattr(statement, part.name))
+    elif isinstance(statement, tuple):
+        for each in statement:
+            yield from _set_options(each)

@@ -82,7 +82,7 @@ class Options:
     identity_insert: str = ""
     rowcount: int = 0
     isolation: str = "READ COMMITTED"
-    noexec: bool = False
+    parseonly: bool = False
 
 
 @dataclass

@@ -115,15 +115,22 @@ class Transactions:
         self.doomed = False
         if word == "COMMIT":
             self._undo = None
-        self._session.server.locks.release_all(self._session, "Transaction")
-        if self._open:
-            try:
-                with self._session.uninterrupted:
-                    if self._session.connection.in_transaction:
-                        self._session.connection.execute(word)
-            finally:
-                self._open = False
-                self._session.database_file.write_lock.release()
+        try:
+            self._end(word)
+        finally:
+            # Not before: whoever gets such a lock reads what its last holder has committed.
+            self._session.server.locks.release_all(self._session, "Transaction")
+
+    def _end(self, word: str) -> None:
+        if not self._open:
+            return
+        try:
+            with self._session.uninterrupted:
+                if self._session.connection.in_transaction:
+                    self._session.connection.execute(word)
+        finally:
+            self._open = False
+            self._session.database_file.write_lock.release()
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -37,6 +37,16 @@ IF DB_NAME() = 'chunks9' AND (SELECT COUNT(*) FROM dbo.Visits) = 1 WAITFOR DELAY
 AWAITED = "WHILE OBJECT_ID('dbo.Released') IS NULL WAITFOR DELAY '00:00:00.2';"
 
 
+def wide(name: str, **arguments: Any) -> None:
+    """Begin twelve targets: some run, two fail and wait ten minutes, all but one of a pool wait for a place."""
+    members = [SqlDatabase(SERVER, f"{name}{number}") for number in range(1, 10)]
+    targets = TargetGroup(name, [*members, SqlElasticPool(SERVER, f"{name}pool")])
+    command = f"IF DB_NAME() IN ('{name}2', '{name}9') THROW 50001, 'come again', 1; WAITFOR DELAY '00:10:00';"
+    patient = RetryPolicy(attempts=3, initial_interval=600, maximum_interval=600)
+    with dag(name):
+        ElasticJob(name, [JobStep("only", targets, command, retry=patient, max_parallelism=1)], **arguments)
+
+
 def group(name: str, count: int) -> TargetGroup:
     return TargetGroup(name, [SqlDatabase(SERVER, f"{name}{number}") for number in range(1, count + 1)])
 
@@ -69,6 +79,17 @@ scenario("chunks", 60, CHUNKED, targets_per_task=20, chunk_parallelism=5)
 TWO_OF_THREE = {"tier": None, "pool": "three", "targets_per_task": 3, "chunk_parallelism": 2}
 scenario("chunkslots", 6, "/* chunk slots */ WAITFOR DELAY '00:00:01';", **TWO_OF_THREE)
 scenario("chunkslotsinworker", 6, "/* slots in worker */ WAITFOR DELAY '00:00:01';", **TWO_OF_THREE, deferrable=False)
+
+scenario("lostone", 1, AGAIN)
+scenario("losttwo", 2, AGAIN)
+scenario("lostthree", 1, AGAIN)
+scenario("schedulerless", 1, AGAIN, deferrable=False)
+scenario("blink", 3, AWAITED, job_database_conn_id="blinking")
+scenario("blinkinworker", 1, AWAITED, job_database_conn_id="blinking", deferrable=False)
+scenario("gone", 2, AWAITED, job_database_conn_id="gone")
+scenario("goneinworker", 1, AWAITED, job_database_conn_id="gone", deferrable=False)
+wide("wide", tier="JA100")
+wide("wideinworkers", pool="five", deferrable=False)
 
 with dag("empty"):
     nothing = TargetGroup("nothing", [SqlElasticPool(SERVER, "emptypool")])

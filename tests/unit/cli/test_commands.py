@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from airflow_provider_elasticjobs.cli import job_database, sandbox, tier
+from airflow_provider_elasticjobs.cli import airflow_connection, job_database, sandbox, tier
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError, LoginFailedError
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.sandbox.settings import SandboxSettings
@@ -21,7 +21,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("nothing connects here")
 
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")
-    monkeypatch.setattr(job_database, "connection_settings", lambda conn_id: conn_id)
+    monkeypatch.setattr(airflow_connection, "connection_settings", lambda conn_id: conn_id)
     monkeypatch.setattr(
         job_database, "open_job_database", lambda _: JobDatabase(refuse, server="jobs.example", database="jobdb")
     )
@@ -72,7 +72,7 @@ class TestJobDatabase:
         def refuse(conn_id: str) -> Any:
             raise AirflowNotFoundException(f"{conn_id} is not defined")
 
-        monkeypatch.setattr(job_database, "connection_settings", refuse)
+        monkeypatch.setattr(airflow_connection, "connection_settings", refuse)
         with pytest.raises(SystemExit, match="rows is not defined: add the connection"):
             job_database.check(ARGUMENTS)
 

@@ -33,6 +33,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 def test_the_commands() -> None:
     assert sorted(COMMANDS) == [
+        "elasticjobs check-idempotent",
         "elasticjobs db check",
         "elasticjobs db upgrade",
         "elasticjobs executions list",
@@ -51,6 +52,7 @@ def test_the_commands() -> None:
 @pytest.mark.parametrize(
     ("name", "path"),
     [
+        ("elasticjobs check-idempotent", "idempotence.check_idempotent"),
         ("elasticjobs db check", "job_database.check"),
         ("elasticjobs db upgrade", "job_database.upgrade"),
         ("elasticjobs executions list", "executions.list_executions"),

@@ -14,10 +14,11 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
-from airflow_provider_elasticjobs.cli import executions, job_database, jobs, reconcile, targets
+from airflow_provider_elasticjobs.cli import airflow_connection, executions, job_database, jobs, reconcile, targets
 from airflow_provider_elasticjobs.cli.output import show, show_json
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError, TargetGroupError
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation, Unanswered
+from airflow_provider_elasticjobs.job_database.attempt_history import AttemptRow, MessageRow
 from airflow_provider_elasticjobs.job_database.catalog import JobRow, JobStepRow
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.history import ExecutionRow
@@ -62,6 +63,17 @@ def row(
     )
 
 
+def attempt(number: int, outcome: str | None = None) -> AttemptRow:
+    ended = (None, None) if outcome is None else (NOW, 1500)
+    return AttemptRow(
+        *(1, "s", "d1", 0, number, NOW, *ended, outcome, None, "no", "dag", "run", "job.run", 3, 1),
+    )
+
+
+def said(number: int) -> MessageRow:
+    return MessageRow(1, "s", "d1", 0, number, 1, "message", 0, 0, 1, 1, None, None, "hello")
+
+
 def refuse() -> Any:
     raise AssertionError("nothing connects here")
 
@@ -71,7 +83,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> JobDatabase:
     """The job database that every command opens; nothing is asked of it."""
     made = JobDatabase(refuse, server="jobs.example", database="jobdb")
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")
-    monkeypatch.setattr(job_database, "connection_settings", lambda conn_id: conn_id)
+    monkeypatch.setattr(airflow_connection, "connection_settings", lambda conn_id: conn_id)
     monkeypatch.setattr(job_database, "open_job_database", lambda _: made)
     return made
 
@@ -85,7 +97,7 @@ class TestTheWayIn:
         def absent(conn_id: str) -> Any:
             raise AirflowNotFoundException(f"The conn_id `{conn_id}` isn't defined")
 
-        monkeypatch.setattr(job_database, "connection_settings", absent)
+        monkeypatch.setattr(airflow_connection, "connection_settings", absent)
         with pytest.raises(SystemExit, match=r"`rows` isn't defined: add the connection, or name another"):
             executions.list_executions(arguments(job=None, active=False, limit=20))
 
@@ -147,11 +159,31 @@ class TestExecutions:
     def test_show_has_a_line_for_each_row(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
         rows = [row(), row(step_id=1), row(step_id=1, database="d1")]
         monkeypatch.setattr(executions.history, "executions", lambda *_: rows)
-        executions.show_execution(arguments())
+        monkeypatch.setattr(executions.attempt_history, "attempts", lambda *_: [attempt(1, "failed"), attempt(2)])
+        monkeypatch.setattr(executions.attempt_history, "messages", lambda *_: [said(1), said(2)])
+        executions.show_execution(arguments(messages=False))
         out = capsys.readouterr().out
-        assert all(text in out for text in ("job Job1", "step first", "s/d1", "[ODBC Driver 18]"))
-        executions.show_execution(arguments(output="json"))
-        assert [one["target_database_name"] for one in json.loads(capsys.readouterr().out)] == [None, None, "d1"]
+        assert all(text in out for text in ("job Job1", "step first", "s/d1", "[ODBC Driver 18]", "failed", "running"))
+        assert "hello" not in out
+        executions.show_execution(arguments(messages=True))
+        assert "hello" in capsys.readouterr().out
+
+    def test_show_as_json_nests_attempts_and_messages(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+        rows = [row(), row(step_id=1), row(step_id=1, database="d1"), row(step_id=1, database="d2")]
+        monkeypatch.setattr(executions.history, "executions", lambda *_: rows)
+        monkeypatch.setattr(executions.attempt_history, "attempts", lambda *_: [attempt(1, "failed"), attempt(2)])
+        monkeypatch.setattr(executions.attempt_history, "messages", lambda *_: [said(1)])
+        executions.show_execution(arguments(messages=False, output="json"))
+        job, step, one, two = json.loads(capsys.readouterr().out)
+        assert "attempts" not in job.keys() | step.keys()
+        assert [(each["attempt"], each["outcome"]) for each in one["attempts"]] == [(1, "failed"), (2, None)]
+        assert two["attempts"] == []
+        assert "messages" not in one["attempts"][0]
+        executions.show_execution(arguments(messages=True, output="json"))
+        first, second = json.loads(capsys.readouterr().out)[2]["attempts"]
+        assert [each["text"] for each in first["messages"]] == ["hello"]
+        assert second["messages"] == []
+        assert not {"target_database_name", "step_id"} & (first.keys() | first["messages"][0].keys())
 
     def test_stop_says_how_it_stands(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
         asked: list[str] = []

@@ -35,6 +35,12 @@ def test_rows_become_a_typed_table_constructor() -> None:
     assert bound.sql.count("?") == len(bound.arguments)
 
 
+def test_no_rows_are_a_table_that_holds_nothing() -> None:
+    bound = Batch("SELECT * FROM ({rows}) AS v (x, y);", rows=("int", "nvarchar(10)")).bind()
+    assert "(SELECT CAST(NULL AS int), CAST(NULL AS nvarchar(10)) WHERE 1 = 0) AS v" in bound.sql
+    assert bound.arguments == ()
+
+
 @pytest.mark.parametrize("columns", [1, 2, 5, 7])
 def test_rows_at_once_stay_below_what_an_engine_takes(columns: int) -> None:
     batch = Batch("{rows}", rows=("int",) * columns, a="int", b="int")

@@ -10,7 +10,12 @@ from typing import Any
 import pyodbc
 import pytest
 
-from airflow_provider_elasticjobs.exceptions import JobDatabaseError, LoginFailedError, ServerUnreachableError
+from airflow_provider_elasticjobs.exceptions import (
+    JobDatabaseAwayError,
+    JobDatabaseError,
+    LoginFailedError,
+    ServerUnreachableError,
+)
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 
@@ -97,14 +102,14 @@ def test_deadlocks_without_end_surface_after_a_while() -> None:
     server = FakeServer(*[DEADLOCK] * 1000)
     with pytest.raises(JobDatabaseError, match="s/d") as caught:
         server.database().run(ASK)
-    assert caught.value.number == 1205
+    assert (type(caught.value), caught.value.number) == (JobDatabaseError, 1205)
     assert len(server.statements) == 20
 
 
 def test_a_server_that_stays_away_surfaces_when_patience_ends() -> None:
     server = FakeServer()
     server.refusals = [ServerUnreachableError("no answer from s")] * 1000
-    with pytest.raises(JobDatabaseError, match="no answer from s"):
+    with pytest.raises(JobDatabaseAwayError, match="no answer from s"):
         server.database(patience=0).run(ASK)
     assert len(server.refusals) == 998
 
@@ -161,3 +166,16 @@ def test_threads_share_at_most_the_pools_connections() -> None:
 
 def test_nothing_secret_is_shown() -> None:
     assert repr(FakeServer().database()) == "JobDatabase(s/d)"
+
+
+def test_a_deadlock_after_a_long_outage_is_repeated_all_the_same() -> None:
+    server = FakeServer(*[LOST] * 30, *[DEADLOCK] * 10)
+    assert server.database().run(ASK) == [2]
+
+
+def test_one_who_must_not_wait_in_line_has_a_connection_of_its_own() -> None:
+    server = FakeServer()
+    db = server.database(pool_size=1)
+    aside = db.alongside()
+    assert db.repeatedly(lambda _: aside.run(ASK)) == [2]
+    assert (server.opened, repr(aside)) == (2, repr(db))

@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow.serialization.serialized_objects import DagSerialization
 
-from airflow_provider_elasticjobs.exceptions import JobDatabaseError
+from airflow_provider_elasticjobs.exceptions import DefinitionError, JobDatabaseError
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.target import TargetResult
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
@@ -190,3 +190,25 @@ class TestDeclaration:
         assert again.get_task("run").task_type == "ElasticJobOperator"
         assert again.get_task("mapped").pool == "p"
         assert again.get_task("mapped").map_index_template == elastic_job.TARGET_LABEL
+
+
+class TestTrial:
+    def test_a_trial_is_in_the_order_and_waits_for_passing_errors_only(self) -> None:
+        order = operator(trial="rollback", retry=RetryPolicy(attempts=3))._arguments(context())["order"]
+        assert (order["trial"], order["retry"]["attempts"], order["retry"]["retry_on"]) == ("rollback", 3, "transient")
+
+    def test_numbers_to_retry_stay(self) -> None:
+        order = operator(trial="parse", retry=RetryPolicy(retry_on=(1205,)))._arguments(context())["order"]
+        assert order["retry"]["retry_on"] == [1205]
+
+    @pytest.mark.parametrize("trial", [None, ""])
+    def test_without_a_trial_it_runs(self, trial: str | None) -> None:
+        order = operator(trial=trial)._arguments(context())["order"]
+        assert (order["trial"], order["retry"]["retry_on"]) == (None, "any")
+
+    def test_a_misspelt_trial_runs_nothing(self) -> None:
+        with pytest.raises(DefinitionError, match="trial must be"):
+            operator(trial="rolback")._arguments(context())
+
+    def test_it_is_a_template(self) -> None:
+        assert "trial" in ElasticJobOperator.template_fields

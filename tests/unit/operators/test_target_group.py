@@ -222,3 +222,25 @@ def test_it_survives_serialisation() -> None:
     again = DagSerialization.from_dict(DagSerialization.to_dict(resolve.dag))
     assert again.get_task("resolve").task_type == "ResolveTargetGroupOperator"
     assert again.get_task("run").is_mapped
+
+
+class TestPlan:
+    def test_the_databases_are_shown_and_none_is_handed_on(self, begun: Begun, monkeypatch: pytest.MonkeyPatch) -> None:
+        planned: list[Any] = []
+        monkeypatch.setattr(target_group, "plan_targets", lambda *told: planned.append(told))
+        said: list[str] = []
+        monkeypatch.setattr(ResolveTargetGroupOperator, "_say", lambda _task, _level, text: said.append(text))
+        handed_on = before(run(), trial="plan", job_group_id="Job1").execute(context())
+        assert handed_on == []
+        database = "database by settings of elasticjobs_job_database"
+        assert planned == [(database, job_execution_id("a_dag", "a_run", "Job1"), 1)]
+        assert said == ["Planned: s.example/d1 (elastic pool pool1)", "Planned: s.example/d2"]
+
+    @pytest.mark.parametrize("trial", ["parse", "rollback", "", None])
+    def test_other_trials_hand_them_on(self, begun: Begun, trial: str | None) -> None:
+        assert len(before(run(), trial=trial).execute(context())) == 2
+
+    def test_a_misspelt_trial_begins_nothing(self, begun: Begun) -> None:
+        with pytest.raises(DefinitionError, match="task 'resolve': trial must be"):
+            before(run(), trial="plann").execute(context())
+        assert not hasattr(begun, "job")

@@ -60,6 +60,12 @@ def test_a_message_counts_lines_from_the_start_of_the_script() -> None:
     assert str(message) == "Msg 8134, Level 16, Line 11: Divide by zero"
 
 
+def test_a_message_of_a_procedure_keeps_its_own_line() -> None:
+    inner = Diagnostic(8134, "Divide by zero", "22012", severity=16, line=2, state=1, procedure="dbo.divide")
+    message = Message.of(inner, 10)
+    assert (message.line, message.state, message.procedure) == (2, 1, "dbo.divide")
+
+
 def test_a_print_is_shown_bare_and_a_raiserror_with_its_severity() -> None:
     assert str(Message.of(Diagnostic(0, "hello", "01000", severity=0), 1)) == "hello"
     assert str(Message.of(Diagnostic(50000, "mind", "01000", severity=10), 1)) == "Msg 50000, Level 10: mind"

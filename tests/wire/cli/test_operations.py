@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from airflow_provider_elasticjobs.cli import executions, job_database, jobs, reconcile, targets
+from airflow_provider_elasticjobs.cli import airflow_connection, executions, job_database, jobs, reconcile, targets
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.targets.resolve import Resolution
@@ -25,7 +25,7 @@ Printed = Callable[..., Any]
 def printed(installed: JobDatabase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Printed:
     """Return a function that gives a command its arguments, and returns what it printed as JSON."""
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")
-    monkeypatch.setattr(job_database, "connection_settings", lambda conn_id: conn_id)
+    monkeypatch.setattr(airflow_connection, "connection_settings", lambda conn_id: conn_id)
     monkeypatch.setattr(job_database, "open_job_database", lambda _: installed)
 
     def run(command: Callable[[Namespace], None], **arguments: Any) -> Any:
@@ -45,8 +45,11 @@ def test_a_run_from_its_beginning_to_a_stop(installed: JobDatabase, printed: Pri
     assert (listed["job_execution_id"], listed["lifecycle"]) == (str(run.id), "WaitingForChildJobExecutions")
     stopped = printed(executions.stop, **key)
     assert (stopped["requested"], stopped["lifecycle"]) == (True, "Canceled")
-    shown = printed(executions.show_execution, **key)
+    shown = printed(executions.show_execution, **key, messages=True)
     assert [one["lifecycle"] for one in shown] == ["Canceled", "Canceled", "Succeeded", "Canceled"]
+    assert [len(one.get("attempts", [])) for one in shown] == [0, 0, 1, 0]
+    (attempt,) = shown[2]["attempts"]
+    assert (attempt["outcome"], attempt["task_id"], attempt["messages"]) == ("succeeded", "run", [])
     assert printed(executions.stop, **key)["requested"] is False
     assert printed(executions.list_executions, job=name, active=True, limit=5) == []
     assert waiting.target.database_name in {one["target_database_name"] for one in shown}

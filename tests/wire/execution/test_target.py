@@ -11,8 +11,10 @@ import pytest
 from airflow_provider_elasticjobs.exceptions import ClaimLostError, ExecutionReleasedError, JobDatabaseError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.session import step_lock_name
+from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT
 from airflow_provider_elasticjobs.sandbox.client import SandboxClient
 from tests.wire.conftest import LiveServer
 from tests.wire.execution.conftest import Run, Started
@@ -26,6 +28,17 @@ def _until(condition: Callable[[], object], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not true within {seconds} s"
         time.sleep(0.05)
+
+
+def waiting_targets(run: Run) -> list[tuple[str, str]]:
+    rows = run.job_database.run(_WAITING, run=run.job_execution_id)
+    return [(row.waiting_for, row.waiting_cause) for row in rows]
+
+
+_WAITING = Batch(
+    "SELECT waiting_for, waiting_cause FROM jobs_ext.waiting_targets WHERE job_execution_id = @run;",
+    run="uniqueidentifier",
+)
 
 
 def _running(server: LiveServer, run: Run) -> Callable[[], object]:
@@ -225,7 +238,8 @@ def test_a_lost_attempt_that_still_runs_is_waited_for_and_its_writes_are_refused
     _until(_running(server, run))
     server.execute("DELETE FROM pace", run.databases[0])
     second = Started(run.execution(agent=JobAgent(run.job_database)))
-    _until(lambda: any("still runs on the server" in line for line in run.log))
+    _until(lambda: WAITING_FOR_LOST_ATTEMPT in run.log)
+    _until(lambda: waiting_targets(run) == [("turn", WAITING_FOR_LOST_ATTEMPT)])
     lost.execution.cancel()
     with pytest.raises(ClaimLostError):
         lost.result(20)

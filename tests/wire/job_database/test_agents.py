@@ -7,7 +7,7 @@ from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.executions import wait_for_retry
-from airflow_provider_elasticjobs.job_database.records import AlreadyFinished
+from airflow_provider_elasticjobs.job_database.records import Agent, AlreadyFinished
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from tests.wire.job_database.runs import Run, internal, new_agent
 
@@ -21,14 +21,45 @@ UPDATE jobs_internal.agents SET heartbeat_time = DATEADD(hour, -1, heartbeat_tim
 )
 
 
+def is_known(db: JobDatabase, agent: Agent) -> bool:
+    rows = db.run(_AGENTS, id=agent.agent_id)
+    assert len(rows) <= 1
+    return bool(rows)
+
+
+_AGENTS = Batch("SELECT agent_id FROM jobs_internal.agents WHERE agent_id = @id;", id="uniqueidentifier")
+
+
 def test_a_heartbeat_keeps_one_row_for_a_process(db: JobDatabase) -> None:
     agent = new_agent()
-    count = Batch("SELECT COUNT(*) AS agents FROM jobs_internal.agents WHERE agent_id = @id;", id="uniqueidentifier")
     heartbeat(db, agent)
     heartbeat(db, agent)
-    assert db.run(count, id=agent.agent_id)[0].agents == 1
+    assert is_known(db, agent)
     retire(db, agent)
-    assert db.run(count, id=agent.agent_id)[0].agents == 0
+    assert not is_known(db, agent)
+
+
+def test_a_process_that_leaves_rows_to_another_is_not_forgotten(db: JobDatabase) -> None:
+    run, agent = Run(db), new_agent()
+    heartbeat(db, agent)
+    claim = run.claim_and_begin(run.begin(1)[0], agent=agent)
+    retire(db, agent)
+    assert is_known(db, agent)
+    run.finish(claim)
+    retire(db, agent)
+    assert not is_known(db, agent)
+
+
+def test_a_silent_process_is_forgotten_once_it_has_nothing_left(db: JobDatabase) -> None:
+    run, silent, alive = Run(db), new_agent(), new_agent()
+    for agent in (silent, alive):
+        heartbeat(db, agent)
+    run.claim_and_begin(run.begin(1)[0], agent=silent)
+    db.run(_AGE, run=run.id, agent=silent.agent_id)
+    assert settle_leftovers(db, run.id, ended_claims=[]) == []
+    assert is_known(db, silent), "its script may still run"
+    assert len(settle_leftovers(db, run.id)) == 1
+    assert (is_known(db, silent), is_known(db, alive)) == (False, True)
 
 
 def test_rows_of_a_lost_process_fail_with_an_unknown_outcome(db: JobDatabase) -> None:
@@ -123,8 +154,11 @@ def test_parents_are_settled_for_a_process_that_died_before_it_could(db: JobData
 
 _END_QUIETLY = Batch(
     """
-UPDATE jobs_internal.executions SET lifecycle = 'Succeeded', is_active = 0, end_time = @now
+UPDATE jobs_internal.executions SET lifecycle = 'Succeeded', is_active = 0, end_time = @now, outcome = 'succeeded',
+    last_message = N'Succeeded.'
 WHERE job_execution_id = @run AND target_type = 'SqlDatabase';
+UPDATE jobs_internal.attempts SET end_time = @now, outcome = 'succeeded', message = N'Succeeded.'
+WHERE execution_id IN (SELECT execution_id FROM jobs_internal.executions WHERE job_execution_id = @run);
 """,
     run="uniqueidentifier",
 )

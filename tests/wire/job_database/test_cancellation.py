@@ -21,7 +21,6 @@ def test_what_waits_ends_at_once_and_what_runs_is_told(db: JobDatabase) -> None:
     assert run.row(1, "db1").last_message == target_message(Lifecycle.CANCELED, 1, SERVER, "db1")
     assert heartbeat(db, agent) == [run.id]
     assert run.finish(claim, Lifecycle.CANCELED).job_lifecycle is Lifecycle.CANCELED
-    assert heartbeat(db, agent) == []
     assert run.row(1).last_message == step_message(Lifecycle.CANCELED, 1)
     assert run.row().last_message == job_message(Lifecycle.CANCELED)
     assert created != waiting
@@ -41,6 +40,16 @@ def test_a_run_that_was_stopped_is_canceled_even_if_its_last_script_succeeded(db
     settled = run.finish(claim)
     assert (settled.written, settled.job_lifecycle) == (True, Lifecycle.CANCELED)
     assert run.row(1, "db1").lifecycle == "Succeeded"
+
+
+def test_who_waits_is_told_for_a_minute_although_its_row_has_ended(db: JobDatabase) -> None:
+    run, agent, other = Run(db), new_agent(), new_agent()
+    wait_for_retry(db, run.claim_and_begin(run.begin(1)[0], agent=agent), "no", delay_seconds=600)
+    assert cancel_execution(db, run.id) is Lifecycle.CANCELED
+    assert heartbeat(db, agent) == [run.id]
+    assert heartbeat(db, other) == []
+    db.run(_AGE_REQUEST, run=run.id)
+    assert heartbeat(db, agent) == []
 
 
 def test_asking_twice_keeps_the_first_request(db: JobDatabase) -> None:
@@ -71,6 +80,11 @@ def test_a_step_that_waits_for_its_retry_ends(db: JobDatabase) -> None:
     assert run.row(1).last_message == step_message(Lifecycle.CANCELED, 1)
 
 
+_AGE_REQUEST = Batch(
+    "UPDATE jobs_internal.job_cancellations SET request_time = DATEADD(minute, -2, request_time)"
+    " WHERE job_execution_id = @run;",
+    run="uniqueidentifier",
+)
 _REQUESTS = Batch(
     "SELECT requested_by FROM jobs_internal.job_cancellations WHERE job_execution_id = @run;", run="uniqueidentifier"
 )

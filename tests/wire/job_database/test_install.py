@@ -2,12 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError
+from airflow_provider_elasticjobs.job_database.attempt_history import attempts
 from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target, finish_target
 from airflow_provider_elasticjobs.job_database.install import check, current_version, schema_steps, upgrade
+from airflow_provider_elasticjobs.job_database.purge import Purged, purge_history
+from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.outcome import Outcome
 from tests.wire.conftest import LiveServer
 
 NewDatabase = Callable[[], str]
@@ -23,6 +30,63 @@ def test_an_empty_database_gets_every_step_once(server: LiveServer, new_database
     recorded = db.run(Batch("SELECT version, name FROM jobs_internal.schema_versions ORDER BY version;"))
     assert [(row.version, row.name) for row in recorded] == [(step.version, step.name) for step in schema_steps()]
     db.close()
+
+
+def test_a_database_with_runs_in_it_gets_the_attempts(
+    server: LiveServer, new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_elasticjobs.job_database import install  # noqa: PLC0415
+
+    db = server.job_database(new_database())
+    before = [step for step in schema_steps() if step.version < 10]
+    with monkeypatch.context() as patched:
+        patched.setattr(install, "schema_steps", lambda: before)
+        upgrade(db)
+    assert current_version(db) == 9
+    db.run(_RUN_OF_VERSION_9, job=(job := uuid4()), run=(run := uuid4()), target=(target := uuid4()), step=uuid4())
+    assert upgrade(db) == [step.name for step in schema_steps() if step.version >= 10]
+    assert attempts(db, run) == [], "what was done before is not known"
+    claim = claim_target(db, target, AirflowRef("dag", "run", "run"))
+    assert isinstance(claim, Claim)
+    assert (claim.attempts, claim.lost_attempt) == (1, True)
+    assert begin_attempt(db, claim, 2).begun
+    settled = finish_target(db, claim, Lifecycle.SUCCEEDED, outcome=Outcome.SUCCEEDED)
+    assert settled.job_lifecycle is Lifecycle.SUCCEEDED
+    assert [(one.rerun, one.attempt, one.outcome) for one in attempts(db, run)] == [(0, 2, "succeeded")]
+    procedures = "SELECT COUNT(*) AS found FROM sys.procedures WHERE name IN ('sp_purge_jobhistory', 'purge_runs');"
+    assert db.run(Batch(procedures))[0].found == 2
+    db.run(Batch("UPDATE jobs_internal.jobs SET delete_requested_time = @now;"))
+    assert purge_history(db, job_id=job) == Purged(1, 3)
+    assert attempts(db, run) == []
+    db.close()
+
+
+#: A run of one step on one target, whose script was running when its process was lost.
+_RUN_OF_VERSION_9 = Batch(
+    """
+DECLARE @group uniqueidentifier = NEWID(), @none uniqueidentifier = '00000000-0000-0000-0000-000000000000';
+INSERT INTO jobs_internal.jobs VALUES
+    (@job, N'job', @none, 1, N'', 1, N'Once', 1, '0001-01-01', '9999-12-31', @now, NULL);
+INSERT INTO jobs_internal.target_groups VALUES (@group, N'group', @none, @now, NULL);
+INSERT INTO jobs_internal.job_steps (job_id, job_version, step_id, step_name, command_type, command_source, command,
+    target_group_id, initial_retry_interval_milliseconds, maximum_retry_interval_milliseconds,
+    retry_interval_backoff_multiplier, retry_attempts, step_timeout_milliseconds)
+VALUES (@job, 1, 1, N'step1', N'TSql', N'Inline', N'SELECT 1;', @group, 1000, 1000, 1, 0, 1000);
+INSERT INTO jobs_internal.executions (execution_id, job_execution_id, job_id, job_version, step_id, is_active,
+    lifecycle, create_time, start_time, current_attempts, current_attempt_start_time, last_message, target_type,
+    target_server_name, target_database_name, round, lock_count, lost_attempt, airflow_clear_number, claim_id)
+VALUES (@run, @run, @job, 1, NULL, 1, N'WaitingForChildJobExecutions', @now, @now, 0, NULL, N'x', NULL, NULL, NULL,
+        1, 0, 0, 0, NULL),
+    (@step, @run, @job, 1, 1, 1, N'WaitingForChildJobExecutions', @now, @now, 1, @now, N'x', N'TargetGroup', NULL, NULL,
+        1, 0, 0, 0, NULL),
+    (@target, @run, @job, 1, 1, 1, N'InProgress', @now, @now, 1, @now, N'x', N'SqlDatabase', N's', N'd',
+        1, 0, 0, 0, NEWID());
+""",
+    job="uniqueidentifier",
+    run="uniqueidentifier",
+    target="uniqueidentifier",
+    step="uniqueidentifier",
+)
 
 
 def test_two_at_once_install_each_step_once(server: LiveServer, new_database: NewDatabase) -> None:

@@ -400,8 +400,10 @@ def test_who_counts_waits_for_the_one_who_counts_at_the_same_moment(
         time.sleep(0.3)
         other.execute(
             "UPDATE jobs_internal.executions SET lifecycle = 'InProgress', start_time = create_time,"
-            " current_attempts = 1, current_attempt_start_time = SYSUTCDATETIME() WHERE execution_id = ?",
-            str(one.execution_id),
+            " current_attempts = 1, current_attempt_start_time = SYSUTCDATETIME() WHERE execution_id = ?;"
+            "INSERT INTO jobs_internal.attempts (execution_id, rerun, attempt, claim_id, start_time)"
+            " VALUES (?, 0, 1, ?, SYSUTCDATETIME());",
+            *(str(one.execution_id), str(one.execution_id), str(one.claim_id)),
         )
         other.commit()
         assert not asking.result(60).begun

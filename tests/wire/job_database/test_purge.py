@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -12,10 +12,14 @@ from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.executions import finish_target
 from airflow_provider_elasticjobs.job_database.history import executions
 from airflow_provider_elasticjobs.job_database.purge import Purged, purge_history
+from airflow_provider_elasticjobs.job_database.records import AttemptMessage
 from airflow_provider_elasticjobs.model.job import Job
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.outcome import Outcome
+from tests.wire.job_database.procedures import Procedures
 from tests.wire.job_database.runs import Run, new_job
 
 _AGE = Batch(
@@ -135,3 +139,32 @@ def test_a_large_run_goes_in_batches_children_first(db: JobDatabase) -> None:
 def test_name_and_id_are_two_ways_to_say_one_thing(db: JobDatabase) -> None:
     with pytest.raises(DefinitionError, match="not both"):
         purge_history(db, job_name="a", job_id=uuid4())
+
+
+@pytest.mark.parametrize("by_procedure", [True, False])
+def test_attempts_and_messages_go_with_their_targets(db: JobDatabase, sql: Procedures, by_procedure: bool) -> None:
+    job = new_job()
+    old, newest = Run(db, job), Run(db, job)
+    claims = [run.claim_and_begin(run.begin(1)[0]) for run in (old, newest)]
+    for claim in claims:
+        said = [AttemptMessage("message", "hello", 0)]
+        finish_target(db, claim, Lifecycle.SUCCEEDED, outcome=Outcome.SUCCEEDED, messages=said)
+    assert [_kept(db, claim.execution_id) for claim in claims] == [(1, 1), (1, 1)]
+    if by_procedure:
+        sql.call("sp_purge_jobhistory", job.name)
+    else:
+        assert purge_history(db, job_name=job.name) == Purged(1, 3)
+    assert [_kept(db, claim.execution_id) for claim in claims] == [(0, 0), (1, 1)]
+
+
+def _kept(db: JobDatabase, execution_id: UUID) -> tuple[int, int]:
+    return tuple(db.run(_KEPT, id=execution_id)[0])
+
+
+_KEPT = Batch(
+    """
+SELECT (SELECT COUNT(*) FROM jobs_internal.attempts WHERE execution_id = @id) AS attempts,
+    (SELECT COUNT(*) FROM jobs_internal.messages WHERE execution_id = @id) AS messages;
+""",
+    id="uniqueidentifier",
+)

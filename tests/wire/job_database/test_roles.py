@@ -65,6 +65,8 @@ def test_every_role_reads_the_views(
     member = member_of(role)
     for view in VIEWS:
         member.query(f"SELECT * FROM jobs.{view};")
+    for view in ("job_executions", "waiting_targets", "job_attempts", "job_messages"):
+        member.query(f"SELECT * FROM jobs_ext.{view};")
     assert job in {row["job_name"] for row in member.query("SELECT * FROM jobs_ext.job_executions;")}
 
 
@@ -74,6 +76,8 @@ def test_every_role_reads_the_views(
     [
         "SELECT * FROM jobs_internal.jobs;",
         "SELECT * FROM jobs_internal.executions;",
+        "SELECT * FROM jobs_internal.messages;",
+        "EXEC jobs_internal.purge_runs NULL, NULL, 1, 1, 0, 0;",
         "DELETE FROM jobs_internal.job_versions;",
         "EXEC jobs_internal.cancel_execution NULL, NULL;",
         "UPDATE jobs.jobs SET description = N'x';",

@@ -105,6 +105,24 @@ def test_print_and_raiserror_are_messages_with_severity(script: Callable[[str], 
     assert all(message.severity is not None and message.severity <= 10 for message in one.messages)
 
 
+def test_messages_have_their_state_and_procedure(script: Callable[[str], Script], server: Any, database: str) -> None:
+    name = f"p{threading.get_ident()}"
+    server.execute(f"CREATE PROCEDURE {name} AS\nPRINT 'inside';\nRAISERROR('inner', 16, 7);", database)
+    one = script(f"PRINT 'before';\n\nRAISERROR('outer', 16, 3);\nEXEC {name};")
+    with pytest.raises(ScriptError, match="outer"):
+        one.run.run()
+    _, outer, inside, inner = one.messages
+    assert (outer.state, outer.procedure, inner.state) == (3, None, 7)
+    if is_babelfish(server):
+        pytest.skip("Babelfish does not tell the procedure")
+    assert [str(one.procedure).removeprefix("dbo.") for one in (inside, inner)] == [name, name]
+    assert (outer.line, inner.line) == (3, 3)
+
+
+def is_babelfish(server: Any) -> bool:
+    return "Babelfish" in str(server.execute("SELECT @@VERSION;")[0][0])
+
+
 def test_all_errors_of_a_batch_are_told_and_the_first_gives_the_number(script: Callable[[str], Script]) -> None:
     with pytest.raises(ScriptError) as caught:
         script("PRINT 'a'; SELECT 1/0; RAISERROR('second', 16, 1); PRINT 'b'").run.run()

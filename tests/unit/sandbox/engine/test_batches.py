@@ -68,6 +68,16 @@ def test_what_an_error_ends(run: Run, sql: str, numbers: list[int], goes_on: boo
     assert answer.texts == (["after"] if goes_on else [])
 
 
+def test_parseonly_lets_batches_be_parsed_and_nothing_run(run: Run) -> None:
+    run("CREATE TABLE t (a int)")
+    # It counts when it is parsed: also for what stands before it in its batch, and where it is never come to.
+    assert run("INSERT t VALUES (1); IF 1 = 0 SET PARSEONLY ON").counts == []
+    assert run("SELECT * FROM missing; PRINT 'run'").texts == []
+    assert run("SELECT 1 +").numbers == [102]
+    run("IF 1 = 0 SET PARSEONLY OFF")
+    assert run("SELECT COUNT(*) FROM t").value == 0
+
+
 def test_a_syntax_error_stops_the_batch_before_anything_runs(run: Run) -> None:
     answer = run("PRINT 'a'\nSELECT 1 +")
     assert (answer.numbers, answer.texts, answer.errors[0].line) == ([102], [], 2)

@@ -43,6 +43,23 @@ def test_a_transaction_lock_ends_with_the_transaction(open_session: Open, ask_se
     assert ask_session(two, LOCK.format("Exclusive", 0)).value == 0
 
 
+def test_who_gets_a_transactions_lock_sees_what_it_has_committed(
+    server: LogicalServer, open_session: Open, ask_session: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = open_session(), open_session()
+    release, seen = server.locks.release_all, []
+
+    def look_and_release(session: EngineSession, owner: str | None = None) -> None:
+        seen.append(ask_session(two, "SELECT COUNT(*) FROM t").value)
+        release(session, owner)
+
+    ask_session(one, "CREATE TABLE t (a int)")
+    ask_session(one, "BEGIN TRAN; EXEC sp_getapplock 'x', 'Exclusive'; INSERT t VALUES (1)")
+    monkeypatch.setattr(server.locks, "release_all", look_and_release)
+    ask_session(one, "COMMIT")
+    assert seen == [1]
+
+
 def test_a_lock_not_held_cannot_be_released(open_session: Open, ask_session: Ask) -> None:
     assert ask_session(open_session(), "EXEC sp_releaseapplock 'x', 'Session'").numbers == [1223]
 
