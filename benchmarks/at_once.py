@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import multiprocessing
 import os
 import sys
@@ -66,6 +65,8 @@ def hold(channel: Connection, variables: dict[str, str], orders: list[dict[str, 
     :param orders: what the triggers run.
     """
     os.environ.update(variables)
+    # Every trigger tells what it does; the result is told by the process that began this one.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     # Airflow reads its settings from the environment when it is first imported.
     from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger  # noqa: PLC0415
 
@@ -76,7 +77,8 @@ def hold(channel: Connection, variables: dict[str, str], orders: list[dict[str, 
             elasticjobs_conn_id="elasticjobs_default",
             job_database_conn_id="elasticjobs_job_database",
         )
-        return [type(event).__name__ async for event in trigger.run()][0]
+        events = [type(event).__name__ async for event in trigger.run()]
+        return ", ".join(events)
 
     async def main() -> None:
         loop = _Loop()
@@ -94,7 +96,6 @@ def hold(channel: Connection, variables: dict[str, str], orders: list[dict[str, 
         channel.send([loop.latest, sorted(set(await work))])
         watch.cancel()
 
-    logging.disable(logging.INFO)
     asyncio.run(main())
 
 
@@ -193,10 +194,8 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=300, help="seconds")
     options = parser.parse_args()
     load = os.getloadavg()[0]
-    found = measure(options)
-    sys.stdout.write(
-        json.dumps({"options": vars(options), "load": [load, os.getloadavg()[0]], **found}, indent=2) + "\n"
-    )
+    found = {"options": vars(options), **measure(options), "load": [load, os.getloadavg()[0]]}
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
     return 0
 
 
