@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from airflow_provider_elasticjobs.hooks.elasticjobs import ElasticJobsHook
     from airflow_provider_elasticjobs.model.job import Job, JobStep
     from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+    from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
     from airflow_provider_elasticjobs.model.retry import RetryPolicy
+    from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
     from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, Target, TargetGroup
+    from airflow_provider_elasticjobs.operators.begin_wave import BeginWaveOperator
     from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
     from airflow_provider_elasticjobs.operators.execution_request import (
         StartElasticJobOperator,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BeginWaveOperator",
     "ElasticJob",
     "ElasticJobExecutionSensor",
     "ElasticJobOperator",
@@ -37,20 +41,25 @@ __all__ = [
     "Job",
     "JobStep",
     "Lifecycle",
+    "ParquetOutput",
     "PurgeJobHistoryOperator",
     "ReconcileExecutionsOperator",
     "ResolveTargetGroupOperator",
     "RetryPolicy",
+    "Rollout",
     "SqlDatabase",
+    "SqlDatabaseOutput",
     "SqlElasticPool",
     "SqlServer",
     "StartElasticJobOperator",
     "StopElasticJobOperator",
     "Target",
     "TargetGroup",
+    "Wave",
 ]
 
 _MODULES = {
+    "BeginWaveOperator": "operators.begin_wave",
     "ElasticJob": "task_groups.elastic_job",
     "ElasticJobExecutionSensor": "sensors.elastic_job_execution",
     "ElasticJobOperator": "operators.elastic_job",
@@ -59,17 +68,21 @@ _MODULES = {
     "Job": "model.job",
     "JobStep": "model.job",
     "Lifecycle": "model.lifecycle",
+    "ParquetOutput": "model.outputs",
     "PurgeJobHistoryOperator": "operators.maintenance",
     "ReconcileExecutionsOperator": "operators.maintenance",
     "ResolveTargetGroupOperator": "operators.target_group",
     "RetryPolicy": "model.retry",
+    "Rollout": "model.rollout",
     "SqlDatabase": "model.targets",
+    "SqlDatabaseOutput": "model.outputs",
     "SqlElasticPool": "model.targets",
     "SqlServer": "model.targets",
     "StartElasticJobOperator": "operators.execution_request",
     "StopElasticJobOperator": "operators.execution_request",
     "Target": "model.targets",
     "TargetGroup": "model.targets",
+    "Wave": "model.rollout",
 }
 
 

@@ -13,6 +13,7 @@ ElasticJobsError
 │   └── ServerUnreachableError no answer from the host
 ├── ScriptError                the server refused a statement of the script
 ├── ScriptCancelledError       the script was stopped by this side, and the server confirmed it
+├── OutputError                a script's result could not be written where its step's output says
 ├── OutcomeUnknownError        the script was sent, and no answer came: it may have committed
 ├── JobDatabaseError           the job database is not installed, too old, or refuses what is needed
 │   └── JobDatabaseAwayError   it did not answer for longer than the writer's patience
@@ -38,6 +39,7 @@ __all__ = [
     "JobDatabaseError",
     "LoginFailedError",
     "OutcomeUnknownError",
+    "OutputError",
     "ScriptCancelledError",
     "ScriptError",
     "ServerUnreachableError",
@@ -125,6 +127,16 @@ class ScriptError(ElasticJobsError):
 
 class ScriptCancelledError(ElasticJobsError):
     """The script was stopped by this side (cancel or time-out), and the server confirmed it."""
+
+
+class OutputError(ElasticJobsError):
+    """A script's result could not be written where its step's output says; nothing of this attempt's rows is there.
+
+    :attr:`server` and :attr:`database` are the output's. Its cause, if it has one, says whether it may pass by itself.
+    :attr:`script_was_sent` tells whether the script had begun on its target, and perhaps ended.
+    """
+
+    script_was_sent = False
 
 
 class OutcomeUnknownError(ElasticJobsError):

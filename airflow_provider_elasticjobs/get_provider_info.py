@@ -57,6 +57,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": name,
                 "python-modules": [
+                    f"{package}.operators.begin_wave",
                     f"{package}.operators.elastic_job",
                     f"{package}.operators.execution_request",
                     f"{package}.operators.maintenance",

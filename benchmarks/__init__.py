@@ -1,1 +1,1 @@
-"""Measurements that take long; each is a program of its own: ``python -m benchmarks.NAME --help``."""
+"""Figures in the docs, each from a script here that anyone can run."""

@@ -103,6 +103,28 @@ SELECT job_execution_id, step_id, target_server_name, target_database_name
 FROM jobs.job_executions WHERE target_type = 'SqlDatabase'
 GROUP BY job_execution_id, step_id, target_server_name, target_database_name HAVING COUNT(*) > 1;
 """,
+    "a rollout whose budget is used up begins nothing": """
+SELECT p.job_execution_id, p.step_id, p.target_database_name, p.wave, p.current_attempt_start_time
+FROM jobs_internal.executions AS p
+INNER JOIN jobs_internal.rollout_waves AS s
+    ON s.job_execution_id = p.job_execution_id AND s.step_id = p.step_id AND s.wave = 0 AND s.round = p.round
+INNER JOIN jobs_internal.rollout_waves AS w
+    ON w.job_execution_id = p.job_execution_id AND w.step_id = p.step_id
+WHERE p.target_type = 'SqlDatabase' AND p.current_attempts = 1 AND (SELECT COUNT(*) FROM jobs_internal.executions AS f
+    WHERE f.job_execution_id = p.job_execution_id AND f.step_id = p.step_id AND f.round = p.round
+        AND f.target_type = 'SqlDatabase' AND (w.wave = 0 OR f.wave = w.wave) AND f.lifecycle IN ('Failed', 'TimedOut')
+        AND f.end_time >= s.counted_since AND f.end_time < p.current_attempt_start_time) > w.max_failures;
+""",
+    "a wave begins when nothing of the earlier ones is active": """
+SELECT p.job_execution_id, p.step_id, p.target_database_name, p.wave, e.target_database_name
+FROM jobs_internal.executions AS p
+INNER JOIN jobs_internal.rollout_waves AS w
+    ON w.job_execution_id = p.job_execution_id AND w.step_id = p.step_id AND w.wave = p.wave AND w.round = p.round
+INNER JOIN jobs_internal.executions AS e
+    ON e.job_execution_id = p.job_execution_id AND e.step_id = p.step_id AND e.round = p.round AND e.wave < p.wave
+WHERE p.current_attempts = 1 AND e.current_attempts = 1 AND e.start_time < w.begin_time
+    AND (e.end_time > p.start_time OR e.end_time IS NULL);
+""",
     "attempts are numbered from 1 without a gap": """
 SELECT a.execution_id, a.rerun, MAX(a.attempt) FROM jobs_internal.attempts AS a
 GROUP BY a.execution_id, a.rerun HAVING MIN(a.attempt) <> 1 OR MAX(a.attempt) <> COUNT(*);

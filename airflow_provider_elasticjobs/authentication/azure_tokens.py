@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -48,6 +48,9 @@ class TokenAuthentication(Authentication):
     tenant_id: str | None = None
     token_scope: str = DEFAULT_TOKEN_SCOPE
 
+    #: What to look at when no token is to be had; the library's own words often miss it.
+    advice: ClassVar[str] = "Check the tenant, the client id and the secret, and that the directory can be reached."
+
     @classmethod
     def from_fields(cls, fields: Mapping[str, str | None]) -> Self:
         """Take ``client_id`` (or ``login`` in its place), ``tenant_id`` and ``token_scope``."""
@@ -66,9 +69,15 @@ class TokenAuthentication(Authentication):
         """Return nothing: the token is passed apart, and must not meet a name or a password."""
         return {}
 
-    def access_token(self) -> str:
+    def access_token(self) -> CachedToken:
         """Return a token from this process's cache, fetched or renewed when due."""
         return process_token_cache().get(self, self._fetch)
+
+    def token_after_refusal(self, refused: CachedToken) -> CachedToken | None:
+        """Return a token that was fetched after this one, now if nobody else did."""
+        with suppress(LoginFailedError):
+            return process_token_cache().after_refusal(self, refused, self._fetch)
+        return None
 
     def _fetch(self) -> CachedToken:
         failure = "azure-identity is not installed (pip install azure-identity)"
@@ -81,7 +90,7 @@ class TokenAuthentication(Authentication):
         except Exception as error:  # noqa: BLE001 - azure-identity passes on what its transport raises
             failure = f"{type(error).__name__}: {self._without_secrets(str(error))}"
         # Raised outside of the handler: the original error holds the request, and with it the secret.
-        raise LoginFailedError(f"no access token for {self.label}: {failure}")
+        raise LoginFailedError(f"no access token for {self.label}: {failure.rstrip('.')}. {self.advice}")
 
     def _without_secrets(self, text: str) -> str:
         for name in self.secret_fields:
@@ -95,6 +104,10 @@ class ManagedIdentity(TokenAuthentication):
     """The identity of the machine: user-assigned if a client id is given, else system-assigned."""
 
     method: ClassVar[str] = "managed_identity"
+    advice: ClassVar[str] = (
+        "Check that the identity is assigned to this machine and that its identity endpoint answers;"
+        " it may be throttling or down."
+    )
 
     def credential(self) -> TokenCredential:
         """Return a ``ManagedIdentityCredential``."""
@@ -152,6 +165,10 @@ class WorkloadIdentity(TokenAuthentication):
     """A Kubernetes service account federated with the directory; what is not given comes from the environment."""
 
     method: ClassVar[str] = "workload_identity"
+    advice: ClassVar[str] = (
+        "Check the tenant, the client id, AZURE_FEDERATED_TOKEN_FILE and the federated credential of the identity, and"
+        " that the directory can be reached."
+    )
 
     def credential(self) -> TokenCredential:
         """Return a ``WorkloadIdentityCredential``; ``AZURE_FEDERATED_TOKEN_FILE`` names the token's file."""
@@ -173,6 +190,7 @@ class DefaultCredential(TokenAuthentication):
     """``DefaultAzureCredential``: environment, workload identity, managed identity, developer tools, in that order."""
 
     method: ClassVar[str] = "default"
+    advice: ClassVar[str] = "Check which of its ways should work on this machine, and name that one in its place."
 
     def credential(self) -> TokenCredential:
         """Return a ``DefaultAzureCredential`` that opens no browser."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+from airflow_provider_elasticjobs.authentication.token_cache import CachedToken
 from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
 
 __all__ = ["DEFAULT_TOKEN_SCOPE", "Authentication"]
@@ -39,11 +40,19 @@ class Authentication(ABC):
         """Return the keywords of the connection string that carry the identity; may hold secrets."""
 
     @abstractmethod
-    def access_token(self) -> str | None:
+    def access_token(self) -> CachedToken | None:
         """Return a token that is valid for some minutes, or ``None`` for a method without tokens.
 
         :raises LoginFailedError: if none can be had.
         """
+
+    def token_after_refusal(self, refused: CachedToken) -> CachedToken | None:  # noqa: ARG002 some have no tokens
+        """Return another token, if a server may have refused one because of its age.
+
+        :param refused: the token that the server refused.
+        :return: a newer token, or ``None`` if the reason must be another, or there is none.
+        """
+        return None
 
     @property
     @abstractmethod

@@ -25,9 +25,15 @@ _SANDBOX_FILE = argument(
     help="JSON description of servers, databases and logins; without it, two servers with thirteen databases",
 )
 
+_CHECK_OUTPUT = argument("-o", "--output", choices=("text", "json"), default="text", help="Output format")
+_TO_VERSION = argument(
+    "--to-version", type=int, required=True, help="Version to go back to; 0 removes the whole job database"
+)
+_YES = argument("-y", "--yes", action="store_true", help="Go on although rows are lost")
+
 _DB = GroupCommand(
     name="db",
-    help="Install or look at the job database",
+    help="Install, look at or remove the job database",
     subcommands=(
         ActionCommand(
             name="upgrade",
@@ -37,9 +43,16 @@ _DB = GroupCommand(
         ),
         ActionCommand(
             name="check",
-            help="Tell whether the job database can be reached and is up to date (exit code 1 if not)",
+            help="Tell whether the job database can be reached, is up to date and gives the rights that are needed"
+            " (exit code 1 if not)",
             func=lazy_load_command(f"{PACKAGE}.job_database.check"),
-            args=(JOB_DATABASE, ARG_VERBOSE),
+            args=(JOB_DATABASE, _CHECK_OUTPUT, ARG_VERBOSE),
+        ),
+        ActionCommand(
+            name="downgrade",
+            help="Take the schema back to an earlier version; refused while jobs run",
+            func=lazy_load_command(f"{PACKAGE}.job_database.downgrade"),
+            args=(JOB_DATABASE, _TO_VERSION, _YES, ARG_VERBOSE),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""``airflow elasticjobs db``: install the job database, or look whether it can be used; and all commands' way to it."""
+"""``airflow elasticjobs db``: install the job database, look at it, take it back; and all commands' way to it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 from airflow_provider_elasticjobs.cli.airflow_connection import settings_of
+from airflow_provider_elasticjobs.cli.output import show_json
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError, JobDatabaseError
 from airflow_provider_elasticjobs.job_database import install
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.downgrade import downgrade as downgrade_steps
+from airflow_provider_elasticjobs.job_database.inspection import inspect_job_database
 from airflow_provider_elasticjobs.triggers.process import open_job_database
 
-__all__ = ["check", "job_database_of", "upgrade"]
+__all__ = ["check", "downgrade", "job_database_of", "upgrade"]
 
 
 @suppress_logs_and_warning
@@ -27,12 +30,9 @@ def upgrade(args: Namespace) -> None:
     :param args: ``conn_id`` of the command line.
     :raises SystemExit: with the reason, if it cannot be done.
     """
-    try:
-        database = _open(args.conn_id)
+    with job_database_of(args) as database:
         applied = install.upgrade(database)
         version = install.current_version(database)
-    except ElasticJobsError as error:
-        raise SystemExit(f"The job database was not upgraded: {error}") from error
     done = f"applied {', '.join(applied)}" if applied else "nothing to do"
     sys.stdout.write(f"{database.server}/{database.database} has version {version} of the schema: {done}\n")
 
@@ -42,15 +42,36 @@ def upgrade(args: Namespace) -> None:
 def check(args: Namespace) -> None:
     """Say whether the job database can be reached, is up to date, and lets this login do its work.
 
-    :param args: ``conn_id`` of the command line.
-    :raises SystemExit: with the reason, if not.
+    :param args: ``conn_id`` and ``output`` (``text`` or ``json``) of the command line.
+    :raises SystemExit: with the reasons, if not.
     """
-    try:
-        database = _open(args.conn_id)
-        version = install.check(database)
-    except ElasticJobsError as error:
-        raise SystemExit(str(error)) from error
-    sys.stdout.write(f"{database.server}/{database.database} is ready: version {version} of the schema\n")
+    with job_database_of(args) as database:
+        found = inspect_job_database(database)
+    if args.output == "json":
+        show_json(found.to_json())
+        raise SystemExit(0 if found.is_ready else 1)
+    where = f"{found.server}/{found.database}"
+    for warning in found.facts.warnings:
+        sys.stdout.write(f"Warning: {warning}\n")
+    if not found.is_ready:
+        raise SystemExit("\n".join(f"{where} is not ready: {problem}" for problem in found.problems))
+    sys.stdout.write(f"{where} is ready: version {found.version} of the schema\n")
+
+
+@suppress_logs_and_warning
+@providers_configuration_loaded
+def downgrade(args: Namespace) -> None:
+    """Take schema steps back, and say which.
+
+    :param args: ``conn_id``, ``to_version`` and ``yes`` (rows may be lost) of the command line.
+    :raises SystemExit: with the reason, if it cannot be done.
+    """
+    with job_database_of(args) as database:
+        undone = downgrade_steps(database, args.to_version, accept_loss=args.yes)
+        version = install.current_version(database)
+    done = f"undone {', '.join(undone)}" if undone else "nothing to do"
+    state = f"has version {version} of the schema" if version else "holds nothing of the job database any more"
+    sys.stdout.write(f"{database.server}/{database.database} {state}: {done}\n")
 
 
 @contextmanager

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow_provider_elasticjobs.authentication.token_cache import CachedToken
 from airflow_provider_elasticjobs.connections.connect_errors import connect_error
 from airflow_provider_elasticjobs.connections.connection_string import connection_string
 from airflow_provider_elasticjobs.connections.driver import find_driver, load_pyodbc
@@ -22,6 +24,9 @@ Connector = Callable[[str, str, "str | None"], "pyodbc.Connection"]
 
 _COPT_SS_ACCESS_TOKEN = 1256
 
+#: Of a token that has expired as of one that no user belongs to.
+_LOGIN_FAILED = 18456
+
 
 def connect(
     settings: ConnectionSettings,
@@ -32,6 +37,8 @@ def connect(
     autocommit: bool = True,
 ) -> pyodbc.Connection:
     """Open a connection. It is never pooled, and never re-opened behind the caller's back.
+
+    A login that is refused with a token that is not new is tried once more with a newer one.
 
     :param settings: identity and transport.
     :param server: logical server name; the settings' own if ``None``.
@@ -46,6 +53,29 @@ def connect(
     if not server:
         raise ConnectionSettingsError("no server is given, and the connection has no host")
     database = database or settings.database or "master"
+    open_with = partial(_open, settings, server, database, application_name=application_name, autocommit=autocommit)
+    token = _access_token(settings, server, database)
+    try:
+        return open_with(token)
+    except LoginFailedError as error:
+        failure = error
+    newer = None
+    if token is not None and failure.number == _LOGIN_FAILED:
+        newer = settings.authentication.token_after_refusal(token)
+    if newer is None:
+        raise failure
+    return open_with(newer)
+
+
+def _open(
+    settings: ConnectionSettings,
+    server: str,
+    database: str,
+    token: CachedToken | None,
+    *,
+    application_name: str | None,
+    autocommit: bool,
+) -> pyodbc.Connection:
     driver = find_driver(settings.driver)
     driver_module = load_pyodbc()
     try:
@@ -54,7 +84,7 @@ def connect(
             connection_string(settings, driver, server, database, application_name=application_name),
             timeout=settings.login_timeout,
             autocommit=autocommit,
-            attrs_before=_attributes(settings, server, database),
+            attrs_before={} if token is None else {_COPT_SS_ACCESS_TOKEN: token_attribute(token.text)},
         )
     except driver_module.Error as error:
         failure = connect_error(error, settings, server, database, driver)
@@ -84,13 +114,11 @@ def token_attribute(token: str) -> bytes:
     return struct.pack("<I", len(encoded)) + encoded
 
 
-def _attributes(settings: ConnectionSettings, server: str, database: str) -> dict[int, bytes]:
+def _access_token(settings: ConnectionSettings, server: str, database: str) -> CachedToken | None:
     try:
-        token = settings.authentication.access_token()
+        return settings.authentication.access_token()
     except LoginFailedError as error:
         failure = LoginFailedError(
             f"cannot connect to {server}/{database}: {error}", server=server, database=database, number=error.number
         )
-    else:
-        return {} if token is None else {_COPT_SS_ACCESS_TOKEN: token_attribute(token)}
     raise failure

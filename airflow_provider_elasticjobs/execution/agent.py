@@ -104,7 +104,7 @@ class JobAgent:
         if is_known:
             # One that stays is removed when its heartbeat is old.
             with suppress(ElasticJobsError):
-                retire(self.job_database, self.record)
+                retire(self._pulse, self.record)
 
     def _write_some(self) -> None:
         for _ in range(min(_WRITES_A_BEAT, len(self._unwritten))):

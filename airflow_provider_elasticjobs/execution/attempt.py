@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_elasticjobs.connections.connection_string import application_name_of
-from airflow_provider_elasticjobs.exceptions import OutcomeUnknownError
+from airflow_provider_elasticjobs.exceptions import OutcomeUnknownError, OutputError
 from airflow_provider_elasticjobs.execution.ending import Ending
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.script import script_batches
@@ -24,6 +24,7 @@ from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_LOST_ATTEMPT, trial_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.trial import Trial
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace, OutputRun, OutputWriter
 from airflow_provider_elasticjobs.tsql.results import ScriptResult
 from airflow_provider_elasticjobs.tsql.run import ScriptRun
 from airflow_provider_elasticjobs.tsql.variables import unknown_variables
@@ -54,6 +55,7 @@ class AttemptRunner:
     :param stop: the target's signal to stop.
     :param log: receives a logging level and a text: what the script said, and what was decided.
     :param on_waiting: receives what an attempt waits for that has begun, and None when it goes on.
+    :param output: where the script's result goes.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class AttemptRunner:
         stop: StopSignal,
         log: Callable[[int, str], None],
         on_waiting: Callable[[str | None], None],
+        output: OutputPlace | None = None,
     ) -> None:
         self._order = order
         self._claim = claim
@@ -72,6 +75,7 @@ class AttemptRunner:
         self._stop = stop
         self._log = log
         self._on_waiting = on_waiting
+        self._output = output
         self._lost = claim.lost_attempt
         self._transcript = Transcript(log)
 
@@ -111,24 +115,43 @@ class AttemptRunner:
                 return _SKIPPED if self._stop.reason is None else Ending.stopped(self._stop.reason)
             if trial is None:
                 self._acknowledge_lost_attempt()
-            script = ScriptRun(
-                connection,
-                batches,
-                on_message=self._transcript.message,
-                on_result=self._transcript.result,
-                server=target.server_name,
-                database=target.database_name,
-            )
-            with self._stop.stops(script):
-                if trial is not None:
-                    return self._tried(self._try(trial, script, connection))
-                script.run()
-            refuse_open_transactions(connection, target)
+            with self._opened_output() as writer:
+                script = ScriptRun(
+                    connection,
+                    batches,
+                    on_message=self._transcript.message,
+                    on_result=self._transcript.result,
+                    receiver=writer,
+                    server=target.server_name,
+                    database=target.database_name,
+                )
+                with self._stop.stops(script):
+                    if trial is not None:
+                        return self._tried(self._try(trial, script, connection))
+                    script.run()
+                refuse_open_transactions(connection, target)
+                if writer is not None:
+                    self._log(logging.INFO, f"{writer.commit()} row(s) written to the output")
         finally:
             # A broken connection cannot be closed politely, and what broke it is on its way up already.
             with contextlib.suppress(Exception):
                 connection.close()
         return _SUCCEEDED
+
+    @contextlib.contextmanager
+    def _opened_output(self) -> Iterator[OutputWriter | None]:
+        """Open the step's output, if it has one, before the script is sent; a trial writes none."""
+        if self._output is None or self._order.trial is not None:
+            yield None
+            return
+        claim, target = self._claim, self._order.target
+        run = OutputRun(self._order.execution_id, claim.job_execution_id, target, self._stop.stops)
+        with contextlib.closing(self._output.open(run)) as writer:
+            try:
+                yield writer
+            except OutputError as error:
+                error.script_was_sent = True
+                raise
 
     def _try(self, trial: Trial, script: ScriptRun, connection: pyodbc.Connection) -> ScriptResult:
         undone = parsed_only if trial is Trial.PARSE else rolled_back

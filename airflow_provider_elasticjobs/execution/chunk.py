@@ -20,6 +20,7 @@ from airflow_provider_elasticjobs.execution.turns import Turns
 from airflow_provider_elasticjobs.job_database.chunks import ChunkRow, begin_chunk
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle, combine
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 
 if TYPE_CHECKING:
     import pyodbc
@@ -58,6 +59,7 @@ class ChunkExecution:
     :param connector_of: from the Airflow connection that a row names, None if it names none, to what opens connections
         to targets; called in the caller's thread.
     :param log: receives a logging level and a text: what the scripts said, and what was decided.
+    :param output: the place that the order's output names; the databases share it.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class ChunkExecution:
         agent: JobAgent,
         connector_of: Callable[[str | None], Connector],
         log: _Log,
+        output: OutputPlace | None = None,
     ) -> None:
         self.order = order
         self._airflow = airflow
         self._agent = agent
         self._connector_of = connector_of
         self._log = log
+        self._output = output
         self._turns = Turns(order.at_once)
         self._lock = threading.Lock()
         self._running: set[TargetExecution] = set()
@@ -145,6 +149,7 @@ class ChunkExecution:
                     agent=self._agent,
                     connect=connect,
                     log=_bounded(self._log, label),
+                    output=self._output,
                     aside=self._turns.aside,
                 )
             )

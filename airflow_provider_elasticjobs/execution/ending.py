@@ -12,6 +12,7 @@ from airflow_provider_elasticjobs.exceptions import (
     DriverNotFoundError,
     ElasticJobsError,
     OutcomeUnknownError,
+    OutputError,
 )
 from airflow_provider_elasticjobs.job_database.records import AttemptMessage
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
@@ -87,7 +88,8 @@ def may_retry(ending: Ending, retry: RetryPolicy, attempt: int, *, idempotent: b
     error = ending.error
     if ending.lifecycle is not Lifecycle.FAILED or attempt > retry.attempts or isinstance(error, _HOPELESS):
         return False
-    if ending.outcome is Outcome.UNKNOWN and not idempotent:
+    may_have_committed = isinstance(error, OutputError) and error.script_was_sent
+    if (ending.outcome is Outcome.UNKNOWN or may_have_committed) and not idempotent:
         return False
     if retry.retry_on == "any":
         return True

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.model.trial import Trial
@@ -26,6 +27,7 @@ class TargetOrder:
     :param step_timeout: seconds that one attempt may take.
     :param idempotent: whether the script may run again after an attempt of unknown outcome.
     :param trial: how the script is only tried; None to run it.
+    :param output: where its result goes.
     """
 
     execution_id: UUID
@@ -35,6 +37,7 @@ class TargetOrder:
     step_timeout: int = field(default=DEFAULT_STEP_TIMEOUT, kw_only=True)
     idempotent: bool = field(default=True, kw_only=True)
     trial: Trial | None = field(default=None, kw_only=True)
+    output: SqlDatabaseOutput | ParquetOutput | None = field(default=None, kw_only=True)
 
     def to_json(self) -> dict[str, Any]:
         """Return the order as plain JSON."""
@@ -46,6 +49,7 @@ class TargetOrder:
             "step_timeout": self.step_timeout,
             "idempotent": self.idempotent,
             "trial": None if self.trial is None else str(self.trial),
+            "output": None if self.output is None else self.output.to_json(),
         }
 
     @classmethod
@@ -62,4 +66,5 @@ class TargetOrder:
             step_timeout=data["step_timeout"],
             idempotent=data["idempotent"],
             trial=Trial.of(data.get("trial"), "order"),
+            output=None if data.get("output") is None else output_from_json(data["output"]),
         )

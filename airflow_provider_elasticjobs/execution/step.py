@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError
@@ -13,11 +14,14 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.definitions import register_job
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, RegisteredTarget, StepStart
 from airflow_provider_elasticjobs.job_database.registering import register_targets
+from airflow_provider_elasticjobs.job_database.rollouts import register_rollout
 from airflow_provider_elasticjobs.job_database.steps import fail_step, retry_step, start_step
 from airflow_provider_elasticjobs.model.job import Job
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.targets import TargetGroup
+from airflow_provider_elasticjobs.model.rollout import Rollout
+from airflow_provider_elasticjobs.model.targets import Target, TargetGroup
 from airflow_provider_elasticjobs.targets.resolve import Resolution
+from airflow_provider_elasticjobs.targets.waves import into_waves
 
 __all__ = ["begin_step"]
 
@@ -31,9 +35,12 @@ def begin_step(
     airflow: AirflowRef,
     resolve: Callable[[TargetGroup], Resolution],
     log: Callable[[int, str], None],
+    measure: Callable[[Sequence[Target]], Mapping[tuple[str, str], float]] | None = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> list[RegisteredTarget]:
     """Begin one step of a run, and return the databases that it runs on, in the order to run them.
+
+    Of a step that is rolled out in waves, those of the first wave may run now.
 
     A group that cannot be resolved is tried again by the step's own retry policy, with the step's row in
     ``WaitingForRetry`` meanwhile (reference 3.1); then the step and the job end ``Failed``.
@@ -45,8 +52,10 @@ def begin_step(
     :param airflow: the task that resolves.
     :param resolve: asks the servers which databases a group holds now.
     :param log: receives a logging level and a text.
+    :param measure: tells the sizes of databases by :attr:`Target.key`, for ``largest_first``; none by default.
     :param wait: waits between two tries, given seconds.
-    :returns: the targets with the ids of their rows; empty if the step had nothing to do and has ended.
+    :returns: the targets with the ids of their rows, and their waves if there is a rollout; empty if the step had
+        nothing to do and has ended.
     :raises TargetGroupError: if the group could not be resolved; the row says so.
     :raises ElasticJobsError: if the run was asked to stop, or the job database refuses a write.
     """
@@ -70,7 +79,22 @@ def begin_step(
             wait(delay)
             continue
         _report(resolution, log)
-        return register_targets(job_database, start, resolution.targets)
+        if step.rollout is None:
+            return register_targets(job_database, start, resolution.targets)
+        sizes = measure(resolution.targets) if measure is not None and step.rollout.largest_first else {}
+        waves = into_waves(resolution.targets, step.rollout, sizes)
+        log(logging.INFO, f"In waves of {', '.join(str(len(wave)) for wave in waves)} database(s)")
+        return _register_waves(job_database, start, step.rollout, waves)
+
+
+def _register_waves(
+    job_database: JobDatabase, start: StepStart, rollout: Rollout, waves: list[list[Target]]
+) -> list[RegisteredTarget]:
+    wave_of = {target.key: number for number, wave in enumerate(waves, start=1) for target in wave}
+    registered = register_targets(job_database, start, [target for wave in waves for target in wave])
+    registered = [replace(each, wave=wave_of[each.target.key]) for each in registered]
+    register_rollout(job_database, start, rollout, registered)
+    return registered
 
 
 def _nothing_to_begin(start: StepStart) -> list[RegisteredTarget]:

@@ -27,7 +27,7 @@ class StopSignal:
         self._changed = threading.Condition()
         self._reason: StopReason | None = None
         self._woken = False
-        self._script: ScriptRun | None = None
+        self._scripts: list[ScriptRun] = []
 
     @property
     def reason(self) -> StopReason | None:
@@ -42,9 +42,9 @@ class StopSignal:
         with self._changed:
             if self._reason is None:
                 self._reason = reason
-            script = self._script
+            scripts = list(self._scripts)
             self._changed.notify_all()
-        if script is not None:
+        for script in scripts:
             _stop_script(script)
 
     def raise_if_released(self) -> None:
@@ -73,12 +73,12 @@ class StopSignal:
 
     @contextlib.contextmanager
     def stops(self, script: ScriptRun) -> Iterator[None]:
-        """Make a script what :meth:`halt` stops, while the block runs.
+        """Make a script one that :meth:`halt` stops, while the block runs; one for an output may run within another's.
 
         :param script: the script, about to run.
         """
         with self._changed:
-            self._script = script
+            self._scripts.append(script)
             stopped = self._reason is not None
         if stopped:
             _stop_script(script)
@@ -86,7 +86,7 @@ class StopSignal:
             yield
         finally:
             with self._changed:
-                self._script = None
+                self._scripts.remove(script)
 
 
 def _stop_script(script: ScriptRun) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,15 +15,19 @@ from airflow_provider_elasticjobs.execution.attempt import AttemptRunner, Connec
 from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
-from airflow_provider_elasticjobs.execution.waiting_room import pauses
+from airflow_provider_elasticjobs.execution.waiting_room import ROLLOUT, pauses
 from airflow_provider_elasticjobs.job_database import executions
 from airflow_provider_elasticjobs.job_database.places import note_waiting
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 
 __all__ = ["TargetExecution", "TargetResult"]
+
+#: Seconds until one whose time has not come looks again whether its rollout goes on.
+_LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class TargetExecution:
     :param agent: this process, as the job database knows it.
     :param connect: opens a connection to the target in autocommit mode.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param output: the place that the order's output names.
     :param aside: entered while it only waits, for a place or for its next attempt: others may work meanwhile.
     """
 
@@ -52,6 +59,7 @@ class TargetExecution:
         agent: JobAgent,
         connect: Connector,
         log: Callable[[int, str], None],
+        output: OutputPlace | None = None,
         aside: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.order = order
@@ -59,6 +67,7 @@ class TargetExecution:
         self._agent = agent
         self._connect = connect
         self._log = log
+        self._output = output
         self._aside = aside
         self._stop = StopSignal(order.target.label)
         self._ended: Ending | None = None
@@ -102,11 +111,17 @@ class TargetExecution:
             stop=self._stop,
             log=self._log,
             on_waiting=lambda cause: self._note_waiting(claim, cause),
+            output=self._output,
         )
         attempt = claim.attempts
         while True:
             attempt += 1
-            ending = self._ended = self._attempt(runner, claim, attempt)
+            if stopped := self._stopped():
+                return self._finish(claim, Ending.stopped(stopped), attempt)
+            start = self._begin(claim, attempt)
+            if start.ended is not None and not start.cancelled:
+                return self._left_out(start.ended, attempt - 1)
+            ending = self._ended = self._attempt(runner, claim, attempt, start)
             if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
                 return self._finish(claim, ending, attempt)
             if stopped := self._wait_for_retry(runner, claim, ending, attempt):
@@ -132,6 +147,11 @@ class TargetExecution:
             messages=ending.messages,
         )
         self._give_place_back(claim)
+        if settled.rollout_stopped:
+            self._log(
+                logging.WARNING, "One failure too many: the rollout is stopped, nothing further of the step begins"
+            )
+            self._agent.waiting_room.rollout_is_over(claim)
         return settled, message
 
     def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
@@ -145,10 +165,13 @@ class TargetExecution:
         self._log(logging.INFO if ending.lifecycle.is_good else logging.ERROR, message)
         return TargetResult(ending.lifecycle, message, attempt)
 
-    def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int) -> Ending:
-        if stopped := self._stopped():
-            return Ending.stopped(stopped)
-        start = self._begin(claim, attempt)
+    def _left_out(self, ended: AlreadyFinished, attempts: int) -> TargetResult:
+        """Report a row that ended while it waited, because the rollout was stopped."""
+        message = ended.message or ""
+        self._log(logging.INFO if ended.lifecycle.is_good else logging.ERROR, message)
+        return TargetResult(ended.lifecycle, message, attempts)
+
+    def _attempt(self, runner: AttemptRunner, claim: Claim, attempt: int, start: AttemptStart) -> Ending:
         if start.cancelled:
             self.cancel()
             return Ending.stopped(StopReason.CANCELLED)
@@ -167,7 +190,7 @@ class TargetExecution:
         return replace(ending, messages=runner.messages)
 
     def _begin(self, claim: Claim, attempt: int) -> AttemptStart:
-        """Begin an attempt, once there is a place for it where the step has a cap; nothing is held meanwhile."""
+        """Begin an attempt, once its time has come and there is a place for it; nothing is held meanwhile."""
         said, pause = None, pauses()
         while True:
             start = executions.begin_attempt(
@@ -181,6 +204,9 @@ class TargetExecution:
             if start.waiting_cause != said:
                 said = start.waiting_cause
                 self._log(logging.INFO, said)
+            if start.wait_seconds is not None:
+                self._pause_in_rollout(claim, min(start.wait_seconds, _LONGEST_WAIT))
+                continue
             with self._aside(), self._agent.waiting_room.waiting(claim, said, self._stop.wake):
                 self._stop.pause(next(pause), until_woken=True)
 
@@ -212,8 +238,7 @@ class TargetExecution:
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
-            with self._aside():
-                self._stop.pause(delay)
+            self._pause_in_rollout(claim, delay)
         # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
         return self._stopped()
 
@@ -221,6 +246,19 @@ class TargetExecution:
         """Return why the work has to stop, if it has to and is not to be left for another process."""
         self._stop.raise_if_released()
         return self._stop.reason
+
+    def _pause_in_rollout(self, claim: Claim, seconds: float) -> None:
+        """Wait, until it is time, the work has to stop, or this process sees that the rollout is stopped."""
+        over = threading.Event()
+
+        def wake() -> None:
+            over.set()
+            self._stop.wake()
+
+        due = time.monotonic() + seconds
+        with self._aside(), self._agent.waiting_room.waiting(claim, ROLLOUT, wake):
+            while not over.is_set() and self._stop.reason is None and (left := due - time.monotonic()) > 0:
+                self._stop.pause(left, until_woken=True)
 
     def _claim_lost(self) -> ClaimLostError:
         target = self.order.target

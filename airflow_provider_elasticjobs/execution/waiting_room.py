@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from airflow_provider_elasticjobs.job_database.places import waiting_causes
 from airflow_provider_elasticjobs.job_database.records import Claim
 
-__all__ = ["WaitingRoom", "pauses"]
+__all__ = ["ROLLOUT", "WaitingRoom", "pauses"]
+
+#: The line of those who wait until their time has come, and no longer than their step's rollout goes on.
+ROLLOUT = "rollout"
 
 #: Seconds between two questions whether there is a place: the first, and the longest.
 _FIRST_PAUSE = 0.25
@@ -68,3 +71,13 @@ class WaitingRoom:
                 first = min(line.values(), key=lambda each: each[0], default=None)
             if first is not None:
                 first[1]()
+
+    def rollout_is_over(self, claim: Claim) -> None:
+        """Wake all of a row's step who wait for their time: nothing further of it begins.
+
+        :param claim: the row whose failure was one too many.
+        """
+        with self._lock:
+            line = list(self._waiting.get((claim.job_execution_id, claim.step_id, ROLLOUT), {}).values())
+        for _, wake in line:
+            wake()

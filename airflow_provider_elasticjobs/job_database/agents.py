@@ -12,6 +12,7 @@ from airflow_provider_elasticjobs.job_database.records import Agent, Leftover, L
 from airflow_provider_elasticjobs.job_database.sentences import step_sentence, target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.messages import NEVER_BEGUN
 from airflow_provider_elasticjobs.model.targets import Target
 
 __all__ = ["DEFAULT_EXPIRY", "heartbeat", "lost_scripts", "retire", "settle_leftovers"]
@@ -135,7 +136,9 @@ _IS_SWEPT = """execution_id IN (SELECT execution_id FROM @left) AND EXISTS (SELE
             WHERE e.execution_id = jobs_internal.attempts.execution_id AND e.claim_id = @sweep)"""
 
 #: A step that is to begin anew counts again as it is if nobody has come to it: when nobody can, or for that long.
-_IS_ABANDONED = """is_outdated = 1 AND (@run IS NULL OR job_execution_id = @run)
+_IS_ABANDONED = """is_outdated = 1 AND target_type = 'TargetGroup'
+    AND job_execution_id IN (SELECT j.execution_id FROM jobs_internal.executions AS j
+        WHERE j.is_active = 1 AND j.step_id IS NULL AND (@run IS NULL OR j.execution_id = @run))
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS o
         WHERE o.job_execution_id = jobs_internal.executions.job_execution_id AND o.step_id IS NOT NULL
             AND (o.is_active = 1 OR (o.end_time >= @cutoff AND @with_created = 0)))"""
@@ -155,7 +158,7 @@ SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations 
     is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now, next_attempt_start_time = NULL,
     outcome = CASE lifecycle WHEN 'InProgress' THEN 'unknown' WHEN 'Created' THEN 'failed' ELSE outcome END,
     last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=" " + LOST)}
-        WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=" It was never begun.")}
+        WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=NEVER_BEGUN)}
         ELSE last_message END,
     waiting_cause = NULL, claim_id = @sweep
 WHERE execution_id IN (SELECT execution_id FROM @left) AND {_IS_LEFT} AND {_MAY_END};

@@ -48,7 +48,8 @@ LOSE_ATTEMPT = lose_attempts("execution_id = @execution")
 BEGIN_ATTEMPT = f"""
     IF @@ROWCOUNT > 0
     BEGIN
-        {LOSE_ATTEMPT}
+        IF @attempt > 1
+            {LOSE_ATTEMPT}
         INSERT INTO jobs_internal.attempts (execution_id, rerun, attempt, claim_id, start_time,
             airflow_dag_id, airflow_run_id, airflow_task_id, airflow_map_index, airflow_try_number)
         SELECT execution_id, rerun, @attempt, claim_id, @now,
@@ -73,9 +74,10 @@ END_ATTEMPT = f"""
         CROSS JOIN jobs_internal.attempts AS a
         WHERE a.execution_id = @execution AND a.end_time IS NULL AND a.claim_id = @claim;
         UPDATE jobs_internal.attempts
-        SET end_time = @now, outcome = @outcome, error_number = @error_number, message = @message
-        WHERE {_OPEN} AND claim_id = @claim;
-        {LOSE_ATTEMPT}
+        SET end_time = @now, outcome = CASE WHEN claim_id = @claim THEN @outcome ELSE 'unknown' END,
+            error_number = CASE WHEN claim_id = @claim THEN @error_number END,
+            message = CASE WHEN claim_id = @claim THEN @message ELSE N'{LOST}' END
+        WHERE {_OPEN};
     END;
 """
 

@@ -21,7 +21,8 @@ __all__ = ["ChunkRow", "begin_chunk"]
 _ROWS = """job_execution_id = @run AND step_id = @step AND target_type = 'SqlDatabase'
         AND round = @round AND target_ordinal BETWEEN @first AND @last"""
 
-_IS_BAD = "lifecycle NOT IN ('Succeeded', 'SucceededWithSkipped', 'Skipped')"
+#: What was skipped without an attempt, because a rollout was stopped, is still to be done.
+_IS_BAD = "(lifecycle NOT IN ('Succeeded', 'SucceededWithSkipped', 'Skipped') OR current_attempts = 0)"
 
 #: All that will be repeated begin anew in one transaction: what a lost process had not come to is still to be done.
 _BEGIN = Batch(

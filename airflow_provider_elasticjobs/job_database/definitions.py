@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ from airflow_provider_elasticjobs.job_database.groups import LIVE, Runner, match
 from airflow_provider_elasticjobs.job_database.locking import take_lock
 from airflow_provider_elasticjobs.job_database.records import RegisteredJob
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 
 __all__ = ["register_job"]
@@ -32,7 +34,14 @@ class _StoredStep(NamedTuple):
     step_timeout_milliseconds: int
     max_parallelism: int | None
     max_parallelism_per_server: int | None
+    rollout: str | None
     output_type: str | None
+    output_credential_name: str | None
+    output_server_name: str | None
+    output_database_name: str | None
+    output_schema_name: str | None
+    output_table_name: str | None
+    output_options: str | None
 
     def equals(self, other: _StoredStep) -> bool:
         """Whether both say the same; the multiplier is stored as a ``real``, which has seven digits."""
@@ -104,7 +113,14 @@ VALUES (@job, @version, N'TSql', N'Inline', {", ".join(f"@{column}" for column i
     step_timeout_milliseconds="int",
     max_parallelism="int",
     max_parallelism_per_server="int",
+    rollout="nvarchar(max)",
     output_type="nvarchar(50)",
+    output_credential_name="nvarchar(128)",
+    output_server_name="nvarchar(256)",
+    output_database_name="nvarchar(128)",
+    output_schema_name="nvarchar(128)",
+    output_table_name="nvarchar(128)",
+    output_options="nvarchar(max)",
 )
 
 
@@ -179,8 +195,18 @@ def _step(step_id: int, step: JobStep, group_id: UUID) -> _StoredStep:
         step.step_timeout_seconds * 1000,
         step.max_parallelism,
         step.max_parallelism_per_server,
-        None,
+        None if step.rollout is None else json.dumps(step.rollout.to_json()),
+        *_output_columns(step.output),
     )
+
+
+def _output_columns(output: SqlDatabaseOutput | ParquetOutput | None) -> tuple[str | None, ...]:
+    """Return the values of the columns about an output, in their order; what Elastic Jobs does not know is the last."""
+    if isinstance(output, SqlDatabaseOutput):
+        names = (output.server_name, output.database_name, output.schema_name, output.table_name)
+        options = output.options()
+        return (output.output_type, output.conn_id, *names, json.dumps(options) if options else None)
+    return (*[None] * 6, None if output is None else json.dumps(output.to_json()))
 
 
 def _same_steps(rows: list[Any], wanted: list[_StoredStep]) -> bool:

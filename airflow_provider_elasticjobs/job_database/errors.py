@@ -34,9 +34,11 @@ _LOST_STATES = ("08", "HYT")
 
 #: What to grant when the engine refuses for want of a right.
 _RIGHTS = {
-    229: "SELECT, INSERT, UPDATE and DELETE on schema jobs_internal (GRANT ... ON SCHEMA::jobs_internal)",
+    229: "SELECT, INSERT, UPDATE, DELETE and EXECUTE on schema jobs_internal, SELECT on jobs and jobs_ext"
+    " ('airflow elasticjobs db check' says which)",
     262: "CREATE TABLE, CREATE VIEW, CREATE SCHEMA and CREATE ROLE in the job database (db_owner has them)",
     2760: "to create objects in the schemas jobs and jobs_internal (db_owner may)",
+    15151: "to change a role or schema of the job database (db_owner may)",
     15247: "db_owner in the job database, to create schemas and roles",
     916: "to open the job database (CREATE USER for this login there)",
 }

@@ -42,6 +42,7 @@ from airflow_provider_elasticjobs.job_database.records import (
     Claim,
     Settled,
 )
+from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, renew_budget, stop_if_used_up
 from airflow_provider_elasticjobs.job_database.sentences import job_sentence, step_sentence, target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
@@ -74,6 +75,7 @@ BEGIN
     UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @step_row;
     IF {reopenable}
     BEGIN
+{renew_budget(rows)}
         DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id = @run;
         UPDATE jobs_internal.executions SET {REOPEN_PARENT},
             last_message = {job_sentence("'WaitingForChildJobExecutions'")}
@@ -130,7 +132,7 @@ SELECT @taken AS taken, e.claim_id, e.is_active, e.lifecycle, e.last_message, e.
     e.job_id, e.job_version, e.step_id, e.current_attempts, e.lost_attempt, e.target_server_name,
     e.target_database_name, e.target_elastic_pool_name, e.conn_id, e.airflow_try_number,
     r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name,
-    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal
+    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal, e.wave
 FROM jobs_internal.executions AS e
 INNER JOIN jobs_internal.executions AS r ON r.execution_id = e.job_execution_id
 INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
@@ -194,6 +196,7 @@ def _claim(row: Any, execution_id: UUID, claim_id: UUID) -> Claim:
         max_parallelism=row.max_parallelism,
         max_parallelism_per_server=row.max_parallelism_per_server,
         target_ordinal=row.target_ordinal or 0,
+        wave=row.wave,
     )
 
 
@@ -224,7 +227,8 @@ def begin_attempt(
     """Record that an attempt of the script begins now: ``InProgress``.
 
     Where the step has a cap, the attempt begins only if there is a place for it, which it holds until its row is
-    finished or waits for a retry, or its process is lost. One round trip, with a cap or without.
+    finished or waits for a retry, or its process is lost. In a rollout it begins only at its time, and not after too
+    many targets have failed. One round trip, with a cap or a rollout or without.
 
     :param db: the job database.
     :param claim: the claim on the row.
@@ -234,7 +238,7 @@ def begin_attempt(
         it waits for, ask again soon.
     """
     message = _sentence(claim, Lifecycle.IN_PROGRESS)
-    if claim.needs_place:
+    if claim.needs_place or claim.wave is not None:
         return begin_with_place(db, claim, attempt, message, expiry_seconds=expiry_seconds)
     rows = db.run(_BEGIN, execution=claim.execution_id, claim=claim.claim_id, attempt=attempt, message=message)
     if not rows:
@@ -302,7 +306,7 @@ def wait_for_retry(
     return bool(rows) and rows[0].lifecycle == Lifecycle.WAITING_FOR_RETRY
 
 
-def _finish_batch(lifecycle: Lifecycle) -> Batch:
+def _finish_batch(lifecycle: Lifecycle, lock: str = "") -> Batch:
     sources = ", ".join(f"'{source}'" for source, follow in TRANSITIONS.items() if lifecycle in follow)
     return Batch(
         f"""
@@ -311,6 +315,7 @@ SET @settler = @claim;
 SET @run = @job_run;
 SET @step = @step_number;
 BEGIN TRANSACTION;
+{lock}
 UPDATE jobs_internal.executions
 SET lifecycle = '{lifecycle}', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
     next_attempt_start_time = NULL, last_message = @message, outcome = {OUTCOME}, error_number = @error_number,
@@ -333,6 +338,8 @@ SELECT e.lifecycle, {SETTLED} FROM jobs_internal.executions AS e WHERE e.{FENCE}
 
 _ENDS = (Lifecycle.SUCCEEDED, Lifecycle.SKIPPED, Lifecycle.FAILED, Lifecycle.TIMED_OUT, Lifecycle.CANCELED)
 _FINISH = {lifecycle: _finish_batch(lifecycle) for lifecycle in _ENDS}
+#: In a rollout, a failure is written behind the lock behind which attempts begin.
+_FAIL_IN_ROLLOUT = {end: _finish_batch(end, LOCK_ROLLOUT) for end in (Lifecycle.FAILED, Lifecycle.TIMED_OUT)}
 
 
 def finish_target(
@@ -347,6 +354,8 @@ def finish_target(
 ) -> Settled:
     """End a target's row; if it is the last of its step, the step is settled, and then the job.
 
+    In a rollout, a failure that is one too many also ends the rows of the step that wait.
+
     :param db: the job database.
     :param claim: the claim on the row.
     :param lifecycle: ``Succeeded``, ``Skipped``, ``Failed``, ``TimedOut`` or ``Canceled``.
@@ -355,8 +364,9 @@ def finish_target(
     :param error_number: the engine's number of the error, if it gave one.
     :param messages: what the script said during the attempt that ends, at most :data:`~.attempts.MOST_MESSAGES`.
     """
+    counted = claim.wave is not None and lifecycle in _FAIL_IN_ROLLOUT
     rows = db.run(
-        _FINISH[lifecycle],
+        _FAIL_IN_ROLLOUT[lifecycle] if counted else _FINISH[lifecycle],
         message_rows(messages),
         execution=claim.execution_id,
         claim=claim.claim_id,
@@ -372,7 +382,8 @@ def finish_target(
         None if value is None else Lifecycle(value)
         for value in (rows[0].lifecycle, rows[0].step_lifecycle, rows[0].job_lifecycle)
     )
-    return Settled(now is lifecycle, now, step, job)
+    stopped = counted and stop_if_used_up(db, claim) is not None
+    return Settled(now is lifecycle, now, step, job, stopped)
 
 
 def _sentence(claim: Claim, lifecycle: Lifecycle) -> str:

@@ -20,7 +20,15 @@ from airflow_provider_elasticjobs.job_database.attempts import BEGIN_ATTEMPT
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.claiming import FENCE, IS_CANCELLED
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.records import AttemptStart, Claim
+from airflow_provider_elasticjobs.job_database.records import AlreadyFinished, AttemptStart, Claim
+from airflow_provider_elasticjobs.job_database.rollouts import (
+    ASK_BUDGET,
+    ASK_TURN,
+    DECLARE_ROLLOUT,
+    LOCK_ROLLOUT,
+    stop_if_used_up,
+)
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import waiting_for_pool, waiting_for_server
 
 __all__ = ["BEGUN", "MAY_BEGIN", "QUEUE_SECONDS", "begin_with_place", "note_waiting", "waiting_causes"]
@@ -84,24 +92,33 @@ def _ensure_lock(cap: str, pool: str) -> str:
         SELECT @server, {pool}, 0 WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.place_locks WHERE {where});"""
 
 
-_BEGIN = Batch(
-    f"""
+def _begin(ask_turn: str = "", ask_budget: str = "", lock_rollout: str = "") -> Batch:
+    return Batch(
+        f"""
 DECLARE @run uniqueidentifier, @step int, @ordinal int, @agent uniqueidentifier, @cause nvarchar(600);
-DECLARE @own int, @pool_taken int, @server_taken int;
+DECLARE @own int, @pool_taken int, @server_taken int, @state nvarchar(50);
+{DECLARE_ROLLOUT}
 DECLARE @cutoff datetime2(7) = DATEADD(millisecond, -@expiry, @now);
 DECLARE @asked_since datetime2(7) = DATEADD(second, -{QUEUE_SECONDS}, @now);
-SELECT @run = job_execution_id, @step = step_id, @ordinal = target_ordinal, @agent = agent_id
+SELECT @run = job_execution_id, @step = step_id, @ordinal = target_ordinal, @agent = agent_id, @state = lifecycle
 FROM jobs_internal.executions WHERE execution_id = @execution;
-{_ASK}
+{ask_turn}
+{ask_budget}
 IF @cause IS NULL
+BEGIN
+{_ASK}
+END;
+IF @cause IS NULL AND @stopped IS NULL
 BEGIN
 {_ensure_lock("@server_cap", "N''")}
 {_ensure_lock("@pool_cap", "@pool")}
     BEGIN TRANSACTION;
+{lock_rollout}
 {_lock("@server_cap", "N''")}
 {_lock("@pool_cap", "@pool")}
+{ask_budget}
 {_ASK}
-    IF @cause IS NULL
+    IF @cause IS NULL AND @stopped IS NULL
     BEGIN
         UPDATE jobs_internal.executions SET {BEGUN}, place_agent_id = @agent WHERE {MAY_BEGIN};
 {BEGIN_ATTEMPT}
@@ -113,24 +130,32 @@ IF @cause IS NOT NULL
     SET waiting_cause = @cause, waiting_time = @now,
         last_message = CASE WHEN lifecycle = 'Created' THEN @cause ELSE last_message END
     WHERE {MAY_BEGIN};
-SELECT CASE WHEN @cause IS NULL AND lifecycle = 'InProgress' AND current_attempts = @attempt AND claim_id = @claim
+SELECT CASE WHEN @cause IS NULL AND @stopped IS NULL
+        AND lifecycle = 'InProgress' AND current_attempts = @attempt AND claim_id = @claim
         THEN 1 ELSE 0 END AS begun,
     CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled,
-    CASE WHEN claim_id = @claim AND is_active = 1 THEN @cause END AS cause
+    CASE WHEN claim_id = @claim AND is_active = 1 THEN @cause END AS cause, @wait AS wait,
+    CASE WHEN claim_id = @claim AND is_active = 1 THEN @stopped END AS stopped,
+    CASE WHEN claim_id = @claim AND is_active = 0 THEN lifecycle END AS ended, last_message
 FROM jobs_internal.executions WHERE execution_id = @execution;
 """,
-    execution="uniqueidentifier",
-    claim="uniqueidentifier",
-    attempt="int",
-    message="nvarchar(max)",
-    server="nvarchar(256)",
-    pool="nvarchar(128)",
-    pool_cap="int",
-    pool_cause="nvarchar(600)",
-    server_cap="int",
-    server_cause="nvarchar(600)",
-    expiry="int",
-)
+        execution="uniqueidentifier",
+        claim="uniqueidentifier",
+        attempt="int",
+        message="nvarchar(max)",
+        server="nvarchar(256)",
+        pool="nvarchar(128)",
+        pool_cap="int",
+        pool_cause="nvarchar(600)",
+        server_cap="int",
+        server_cause="nvarchar(600)",
+        expiry="int",
+    )
+
+
+_BEGIN = _begin()
+#: What a lost process had begun is begun again whatever the budget says: it may be running already.
+_BEGIN_IN_ROLLOUT = _begin(ASK_TURN, f"IF @state <> 'InProgress'\nBEGIN\n{ASK_BUDGET}\nEND;", LOCK_ROLLOUT)
 
 
 def waiting_causes(claim: Claim) -> tuple[str | None, str | None]:
@@ -151,8 +176,10 @@ def begin_with_place(
 ) -> AttemptStart:
     """Begin an attempt if its elastic pool and its server have a place for it, else say what it waits for.
 
+    In a rollout it also waits for its time, and does not begin after too many others have failed: then its row ends.
+
     :param db: the job database.
-    :param claim: the claim on the row, of a step with a cap.
+    :param claim: the claim on the row, of a step with a cap or a rollout.
     :param attempt: the attempt that is to begin.
     :param message: the row's message once it has begun.
     :param expiry_seconds: age of a heartbeat from which its process's places are free.
@@ -160,7 +187,7 @@ def begin_with_place(
     """
     pool_cause, server_cause = waiting_causes(claim)
     rows = db.run(
-        _BEGIN,
+        _BEGIN if claim.wave is None else _BEGIN_IN_ROLLOUT,
         execution=claim.execution_id,
         claim=claim.claim_id,
         attempt=attempt,
@@ -176,7 +203,16 @@ def begin_with_place(
     if not rows:
         return AttemptStart(begun=False, cancelled=False)
     row = rows[0]
-    return AttemptStart(bool(row.begun), bool(row.cancelled), row.cause)
+    if row.stopped is not None and stop_if_used_up(db, claim) is not None:
+        # The row has ended now, and the next question is answered with that.
+        return begin_with_place(db, claim, attempt, message, expiry_seconds=expiry_seconds)
+    return AttemptStart(
+        bool(row.begun),
+        bool(row.cancelled),
+        row.cause or row.stopped,
+        None if row.wait is None else row.wait / 1000,
+        None if row.ended is None else AlreadyFinished(Lifecycle(row.ended), row.last_message),
+    )
 
 
 _NOTE = Batch(

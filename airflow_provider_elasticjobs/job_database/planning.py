@@ -11,6 +11,7 @@ from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SET
 
 __all__ = ["plan_targets"]
 
+#: The waves go, so that none of them begins.
 _PLAN = Batch(
     f"""
 {DECLARATIONS}
@@ -21,6 +22,7 @@ SET lifecycle = 'Skipped', is_active = 0, start_time = @now, end_time = @now, ou
     waiting_cause = NULL, last_message = {planned_sentence()}
 WHERE job_execution_id = @run AND step_id = @step AND target_type = 'SqlDatabase' AND lifecycle = 'Created'
     AND claim_id IS NULL;
+DELETE FROM jobs_internal.rollout_waves WHERE job_execution_id = @run AND step_id = @step;
 {SETTLE}
 """,
     job_run="uniqueidentifier",

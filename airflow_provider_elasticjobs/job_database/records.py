@@ -110,10 +110,11 @@ class StepStart:
 
 @dataclass(frozen=True)
 class RegisteredTarget:
-    """A target with the id of its row."""
+    """A target with the id of its row, and its wave, from 1, in a step with a rollout."""
 
     execution_id: UUID
     target: Target
+    wave: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class Claim:
     :param max_parallelism: the step's cap for each elastic pool, in the version of this run.
     :param max_parallelism_per_server: the step's cap for each server.
     :param target_ordinal: the target's place in the step's order, from 1.
+    :param wave: the target's wave, from 1; None in a step without a rollout.
     :param target: the database, with the connection that its member named, if any.
     """
 
@@ -146,6 +148,7 @@ class Claim:
     max_parallelism: int | None = None
     max_parallelism_per_server: int | None = None
     target_ordinal: int = 0
+    wave: int | None = None
 
     @property
     def needs_place(self) -> bool:
@@ -170,11 +173,15 @@ class AttemptStart:
     :param begun: the row says ``InProgress`` with this attempt; if not, the script must not be run.
     :param cancelled: the run was asked to stop.
     :param waiting_cause: what the attempt has to wait for before it may begin; None if it is not a matter of waiting.
+    :param wait_seconds: how long it has to wait at least; None if that is not known.
+    :param ended: what the row ended with before the attempt could begin, because the rollout was stopped.
     """
 
     begun: bool
     cancelled: bool
     waiting_cause: str | None = None
+    wait_seconds: float | None = None
+    ended: AlreadyFinished | None = None
 
 
 @dataclass(frozen=True)
@@ -209,12 +216,14 @@ class Settled:
     :param lifecycle: the row's lifecycle now.
     :param step_lifecycle: the step's lifecycle, if this write settled the step.
     :param job_lifecycle: the job's lifecycle, if this write settled the job.
+    :param rollout_stopped: whether this failure was one too many, so that nothing further of the step begins.
     """
 
     written: bool
     lifecycle: Lifecycle | None = None
     step_lifecycle: Lifecycle | None = None
     job_lifecycle: Lifecycle | None = None
+    rollout_stopped: bool = False
 
 
 @dataclass(frozen=True)

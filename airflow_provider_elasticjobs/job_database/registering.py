@@ -106,6 +106,14 @@ INNER JOIN jobs_internal.targets AS t ON {_IDENTITY}
 WHERE {_TARGET_ROWS_E} AND e.target_id IS NULL;
 """
 
+#: Rows that nobody has begun and nobody lists any more vanish, with what there was of them in earlier reruns.
+_FORGET = "".join(
+    f"""
+    DELETE FROM jobs_internal.{table} WHERE execution_id IN (SELECT e.execution_id FROM jobs_internal.executions AS e
+        WHERE {_TARGET_ROWS_E} AND e.lifecycle = 'Created' AND e.claim_id IS NULL AND e.round < @listed_round);"""
+    for table in ("messages", "attempts", "executions")
+)
+
 _FINISH = Batch(
     f"""
 {DECLARATIONS}
@@ -123,8 +131,7 @@ BEGIN
     WHERE execution_id = @run AND lifecycle IN ('InProgress', 'WaitingForChildJobExecutions');
     UPDATE jobs_internal.executions SET lifecycle = 'WaitingForChildJobExecutions', last_message = @waiting
     WHERE {_RESOLVING};
-    DELETE FROM jobs_internal.executions
-    WHERE {_TARGET_ROWS} AND lifecycle = 'Created' AND claim_id IS NULL AND round < @listed_round;
+{_FORGET}
     COMMIT TRANSACTION;
 END;
 IF {IS_CANCELLED}

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.messages import job_message, step_message, target_message, trial_message
+from airflow_provider_elasticjobs.model.messages import (
+    job_message,
+    rollout_skipped,
+    step_message,
+    target_message,
+    trial_message,
+)
 
-__all__ = ["job_sentence", "planned_sentence", "step_sentence", "target_sentence"]
+__all__ = ["job_sentence", "planned_sentence", "rollout_sentence", "step_sentence", "target_sentence"]
 
 _STEP = 987654321
 _PARENTS = {each for each in Lifecycle if not each.is_active} | {Lifecycle.WAITING_FOR_CHILD_JOB_EXECUTIONS}
-_SERVER, _DATABASE = "{server}", "{database}"
+_SERVER, _DATABASE, _REASON = "{server}", "{database}", "{reason}"
 
 
 def _literal(text: str) -> str:
@@ -30,6 +36,14 @@ def target_sentence(lifecycle: Lifecycle, *, suffix: str = "") -> str:
     :param suffix: text that follows the sentence.
     """
     return _of_target(target_message(lifecycle, _STEP, _SERVER, _DATABASE) + suffix)
+
+
+def rollout_sentence(reason: str) -> str:
+    """Return the expression of the sentence of a target row that a stopped rollout leaves out.
+
+    :param reason: expression of the reason.
+    """
+    return f"REPLACE({_of_target(rollout_skipped(_STEP, _SERVER, _DATABASE, _REASON))}, N'{_REASON}', {reason})"
 
 
 def planned_sentence() -> str:

@@ -25,7 +25,8 @@ class TargetChunk:
     :param step_id: the step.
     :param first: place of the first target, from 1.
     :param last: place of the last target.
-    :param of: how many targets the step has.
+    :param of: how many targets the step has, or the wave of it that they belong to.
+    :param before: how many targets of the step come before that wave.
     """
 
     job_execution_id: UUID
@@ -33,11 +34,12 @@ class TargetChunk:
     first: int
     last: int
     of: int
+    before: int = 0
 
     @property
     def label(self) -> str:
         """``targets 1-50 of 5000``, as the grid shows it."""
-        return f"targets {self.first}-{self.last} of {self.of}"
+        return f"targets {self.first - self.before}-{self.last - self.before} of {self.of}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the chunk as plain JSON."""
@@ -54,20 +56,24 @@ class TargetChunk:
 
         :raises KeyError: if a field is missing.
         """
-        places = (data[name] for name in ("step_id", "first", "last", "of"))
+        places = (data[name] for name in ("step_id", "first", "last", "of", "before"))
         return cls(UUID(data["job_execution_id"]), *places)
 
     @classmethod
-    def all_of(cls, job_execution_id: UUID, step_id: int, count: int, size: int) -> list[TargetChunk]:
-        """Return the chunks of a step's targets, each of ``size`` but the last, which may be smaller.
+    def all_of(
+        cls, job_execution_id: UUID, step_id: int, count: int, size: int, *, before: int = 0
+    ) -> list[TargetChunk]:
+        """Return the chunks of a step's or a wave's targets, each of ``size`` but the last, which may be smaller.
 
         :param job_execution_id: the run.
         :param step_id: the step.
-        :param count: how many targets the step has.
+        :param count: how many targets there are.
         :param size: targets of a chunk.
+        :param before: how many targets of the step come before them.
         """
-        firsts = range(1, count + 1, size)
-        return [cls(job_execution_id, step_id, first, min(first + size - 1, count), count) for first in firsts]
+        last = before + count
+        firsts = range(before + 1, last + 1, size)
+        return [cls(job_execution_id, step_id, first, min(first + size - 1, last), count, before) for first in firsts]
 
 
 def chunk_size(count: int, targets_per_task: int | None) -> int | None:

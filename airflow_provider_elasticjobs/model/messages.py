@@ -5,10 +5,12 @@ from __future__ import annotations
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 
 __all__ = [
+    "NEVER_BEGUN",
     "WAITING_FOR_LOST_ATTEMPT",
     "WAITING_FOR_WORKER",
     "job_message",
     "nothing_to_do",
+    "rollout_skipped",
     "step_message",
     "target_message",
     "trial_message",
@@ -19,6 +21,8 @@ __all__ = [
 _L = Lifecycle
 
 WAITING_FOR_WORKER = "Waiting for an available worker."
+#: Follows the sentence of a target that nobody has begun, and nobody will.
+NEVER_BEGUN = " It was never begun."
 WAITING_FOR_LOST_ATTEMPT = "Waiting for an attempt that was lost with its process to end on the server."
 
 _TARGET_VERBS: dict[Lifecycle, str] = {
@@ -105,6 +109,15 @@ def waiting_for_pool(max_parallelism: int, elastic_pool_name: str, server_name: 
 def waiting_for_server(max_parallelism_per_server: int, server_name: str) -> str:
     """Return the sentence of a target that waits until its server has a place for it."""
     return f"Waiting for {_places(max_parallelism_per_server)} of server '{server_name}'."
+
+
+def rollout_skipped(step_id: int, server_name: str, database_name: str, reason: str) -> str:
+    """Return the sentence of a target that is not begun, because its rollout was stopped.
+
+    :param reason: how many failed, and how many may.
+    """
+    target = f"target (server '{server_name}', database '{database_name}')"
+    return f"Step {step_id} skipped execution on {target}: the rollout was stopped, {reason}."
 
 
 def _places(number: int) -> str:

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
+from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
+from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 from airflow_provider_elasticjobs.triggers.target_run import TargetRun
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-__all__ = ["TARGET_LABEL", "ElasticJobOperator"]
+__all__ = ["TARGET_LABEL", "ElasticJobOperator", "as_rollout"]
 
 #: How a target is called in the grid.
 TARGET_LABEL = "{{ task.target.get('chunk') or task.target['server'] ~ '/' ~ task.target['database'] }}"
@@ -40,6 +45,11 @@ _NO_TARGET = Target("", "")
 
 #: Seconds between two looks at the script's thread, in which signals are answered.
 _POLL_SECONDS = 0.2
+
+#: A shorter wait for the target's time is waited for where the script will run.
+_SHORT_WAIT_SECONDS = 20.0
+#: A target whose run is stopped meanwhile is told at the latest after so long.
+_LONGEST_ABSENCE_SECONDS = 300.0
 
 
 class ElasticJobOperator(BaseOperator):
@@ -62,16 +72,27 @@ class ElasticJobOperator(BaseOperator):
         the step's definition, where the run reads it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param rollout: a budget of failures and a spread of the starts: a :class:`Rollout` or its JSON. The resolver writes
+        it into the step's definition. Its waves are other tasks' matter.
     :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
         (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
+    :param step_output: where the result goes: a :class:`SqlDatabaseOutput`, a :class:`ParquetOutput` or its JSON, a
+        template; None to let it go. (``output`` is Airflow's name for an operator's XCom.)
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
     :param map_index_template: what the grid calls the target; default: ``server/database``, or
         ``targets 1-50 of 5000``.
     """
 
-    template_fields: Sequence[str] = ("command", "target", "elasticjobs_conn_id", "job_database_conn_id", "trial")
+    template_fields: Sequence[str] = (
+        "command",
+        "target",
+        "elasticjobs_conn_id",
+        "job_database_conn_id",
+        "trial",
+        "step_output",
+    )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "step_output": "json"}
     ui_color = "#cfe2f3"
 
     def __init__(
@@ -86,7 +107,9 @@ class ElasticJobOperator(BaseOperator):
         max_parallelism: int | None = None,
         max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
+        rollout: Rollout | Mapping[str, Any] | None = None,
         trial: str | None = None,
+        step_output: SqlDatabaseOutput | ParquetOutput | Mapping[str, Any] | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
         map_index_template: str | None = TARGET_LABEL,
         **kwargs: Any,
@@ -101,7 +124,10 @@ class ElasticJobOperator(BaseOperator):
         self.max_parallelism = max_parallelism
         self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
+        self.rollout = rollout
         self.trial = trial
+        kinds = (SqlDatabaseOutput, ParquetOutput)
+        self.step_output = step_output.to_json() if isinstance(step_output, kinds) else step_output
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
@@ -109,8 +135,12 @@ class ElasticJobOperator(BaseOperator):
         """Hand the script to the triggerer, or run it here.
 
         :raises AirflowFailException: if the target ended in ``Failed``, ``TimedOut`` or ``Canceled``.
-        :raises AirflowSkipException: if an earlier execution of this step still runs on the target.
+        :raises AirflowSkipException: if an earlier execution of this step still runs on the target, or its rollout was
+            stopped.
+        :raises AirflowRescheduleException: if the start is spread and the target's time has not come: the task comes
+            back then, and holds no slot of its pool meanwhile.
         """
+        self._come_back_later()
         arguments = self._arguments(context)
         if self.deferrable:
             self.defer(trigger=ElasticJobTrigger(**arguments), method_name=self.execute_complete.__name__)
@@ -149,6 +179,7 @@ class ElasticJobOperator(BaseOperator):
             step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
             idempotent=self.idempotent,
             trial=trial,
+            output=self._output(),
         )
         return {
             "order": (order if chunk is None else ChunkOrder(chunk, order, self.pool_slots)).to_json(),
@@ -156,6 +187,26 @@ class ElasticJobOperator(BaseOperator):
             "elasticjobs_conn_id": target.conn_id or self.elasticjobs_conn_id,
             "job_database_conn_id": self.job_database_conn_id,
         }
+
+    def _come_back_later(self) -> None:
+        rollout = as_rollout(self.rollout)
+        # A chunk waits for the time of each of its databases by itself.
+        if rollout is None or not rollout.spread_seconds or TargetChunk.is_json(self.target):
+            return
+        database = open_job_database(connection_settings(self.job_database_conn_id))
+        with contextlib.closing(database):
+            seconds_left = seconds_to_wait(database, UUID(self.target["execution_id"]))
+        if seconds_left >= _SHORT_WAIT_SECONDS:
+            pause = min(seconds_left, _LONGEST_ABSENCE_SECONDS)
+            at = datetime.now(timezone.utc) + timedelta(seconds=pause)
+            raise AirflowRescheduleException(at)  # type: ignore[no-untyped-call]
+
+    def _output(self) -> SqlDatabaseOutput | ParquetOutput | None:
+        """Return the output; a table is written by the step's connection, whatever the target's own is."""
+        output = None if self.step_output is None else output_from_json(self.step_output)
+        if isinstance(output, SqlDatabaseOutput) and output.conn_id is None:
+            return replace(output, conn_id=self.elasticjobs_conn_id)
+        return output
 
     def _run_in_thread(self, target_run: TargetRun) -> tuple[Lifecycle, str]:
         """Run in a helper thread, so that time-outs and signals are not held up by the driver's blocking calls."""
@@ -178,6 +229,14 @@ class ElasticJobOperator(BaseOperator):
 
     def _say(self, level: int, text: str) -> None:
         self.log.log(level, "%s", text)
+
+
+def as_rollout(rollout: Rollout | Mapping[str, Any] | None) -> Rollout | None:
+    """Return a rollout from what an operator was given.
+
+    :raises DefinitionError: if it cannot be read from its JSON.
+    """
+    return rollout if rollout is None or isinstance(rollout, Rollout) else Rollout.from_json(rollout)
 
 
 def _report(lifecycle: Lifecycle, message: str) -> None:

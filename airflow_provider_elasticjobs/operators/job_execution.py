@@ -24,7 +24,7 @@ from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-__all__ = ["FinishJobExecutionOperator", "SettleJobExecutionOperator", "summary"]
+__all__ = ["FinishJobExecutionOperator", "SettleJobExecutionOperator", "summary", "task_states"]
 
 #: Seconds that a script of a stopped run gets to end before its process is asked whether it still lives.
 _PATIENCE_SECONDS = 60.0
@@ -124,10 +124,10 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
             raise AirflowFailException(f"the job did not finish: its last task is {finished}, its run is {lifecycle}")
 
     def _state_of_finish(self, context: Context) -> str | None:
-        return _task_states(context, [self.finish_task_id]).get(self.finish_task_id)
+        return task_states(context, [self.finish_task_id]).get(self.finish_task_id)
 
     def _anything_failed(self, context: Context) -> bool:
-        return not {"failed", "upstream_failed"}.isdisjoint(_task_states(context).values())
+        return not {"failed", "upstream_failed"}.isdisjoint(task_states(context).values())
 
     def _settle(
         self, database: JobDatabase, execution: UUID, *, wait: Callable[[float], None] = time.sleep
@@ -150,8 +150,12 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
             wait(_POLL_SECONDS)
 
 
-def _task_states(context: Context, task_ids: list[str] | None = None) -> dict[str, str]:
-    """Return the states of tasks of this DAG run, of all by default."""
+def task_states(context: Context, task_ids: list[str] | None = None) -> dict[str, str]:
+    """Return the states of tasks of this DAG run, by id.
+
+    :param context: of the task that asks.
+    :param task_ids: the tasks; all by default.
+    """
     instance = context["ti"]
     states = instance.get_task_states(dag_id=instance.dag_id, task_ids=task_ids, run_ids=[instance.run_id])
     return {task_id: str(state) for task_id, state in states.get(instance.run_id, {}).items()}

@@ -16,14 +16,16 @@ from airflow_provider_elasticjobs.execution.step import begin_step
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.planning import plan_targets
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
-from airflow_provider_elasticjobs.model.chunks import TargetChunk, chunk_size
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.outputs import output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, execution_of_run
 from airflow_provider_elasticjobs.operators.command_source import with_command_sources
-from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator, as_rollout
+from airflow_provider_elasticjobs.operators.mapped_items import checked_targets_per_task, mapped_items
+from airflow_provider_elasticjobs.operators.measuring import measurer
 from airflow_provider_elasticjobs.operators.resolving import resolver
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
@@ -87,21 +89,20 @@ class ResolveTargetGroupOperator(BaseOperator):
         super().__init__(**kwargs)
         if (target_group is None) == (job is None):
             raise DefinitionError(f"task {self.task_id!r}: give either a target_group or a job with a step_id")
-        if targets_per_task is not None and targets_per_task < 1:
-            raise DefinitionError(f"task {self.task_id!r}: targets_per_task must be 1 or more, not {targets_per_task}")
         self.target_group = target_group
         self.job = job
         self.step_id = step_id
         self.job_name = job_name
         self.job_group_id = job_group_id
-        self.targets_per_task = targets_per_task
+        self.targets_per_task = checked_targets_per_task(targets_per_task, self.task_id)
         self.elasticjobs_conn_id = elasticjobs_conn_id
         self.refresh_conn_id = refresh_conn_id
         self.job_database_conn_id = job_database_conn_id
         self.trial = trial
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Register the definition, resolve the group, register its databases, and return them.
+        """Register the definition, resolve the group, register its databases, and return those of the first wave.
+
 
         :raises TargetGroupError: if a server could not be asked; the step's row says so.
         :raises DefinitionError: if the job cannot be read from the DAG.
@@ -120,11 +121,19 @@ class ResolveTargetGroupOperator(BaseOperator):
             airflow=airflow_ref(context),
             resolve=resolver(self.refresh_conn_id or self.elasticjobs_conn_id),
             log=self._say,
+            measure=measurer(
+                self.group(),
+                self.refresh_conn_id or self.elasticjobs_conn_id,
+                lambda text: self._say(logging.WARNING, text),
+            ),
         )
         if trial is Trial.PLAN:
             self._plan(job_database, execution_id, registered)
             return []
-        return self._items(registered, execution_id)
+        first = [one for one in registered if one.wave in {None, 1}]
+        return mapped_items(
+            first, job_execution_id=execution_id, step_id=self.step_id, targets_per_task=self.targets_per_task
+        )
 
     def group(self) -> TargetGroup:
         """Return the group that this task resolves.
@@ -136,19 +145,11 @@ class ResolveTargetGroupOperator(BaseOperator):
         group = self.target_group
         return group if isinstance(group, TargetGroup) else TargetGroup.from_json(group or {})
 
-    def _items(self, registered: list[RegisteredTarget], execution_id: UUID) -> list[dict[str, Any]]:
-        """Return what the mapped tasks work on: a database each, or a chunk of them."""
-        size = chunk_size(len(registered), self.targets_per_task)
-        if size is None:
-            return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in registered]
-        chunks = TargetChunk.all_of(execution_id, self.step_id, len(registered), size)
-        self.log.info("%d task(s), up to %d databases each", len(chunks), size)
-        return [chunk.to_json() for chunk in chunks]
-
     def _plan(self, job_database: JobDatabase, job_execution_id: UUID, registered: Sequence[RegisteredTarget]) -> None:
         for one in registered:
             pool = f" (elastic pool {one.target.elastic_pool_name})" if one.target.elastic_pool_name else ""
-            self._say(logging.INFO, f"Planned: {one.target.label}{pool}")
+            wave = f", wave {one.wave}" if one.wave else ""
+            self._say(logging.INFO, f"Planned: {one.target.label}{pool}{wave}")
         plan_targets(job_database, job_execution_id, self.step_id)
 
     def _settle_lost(self, job_database: JobDatabase) -> None:
@@ -185,12 +186,21 @@ class ResolveTargetGroupOperator(BaseOperator):
             )
         arguments = mapped[0].partial_kwargs
         retry = arguments.get("retry") or {}
+        rollout = as_rollout(arguments.get("rollout"))
+        if rollout is not None and rollout.waves:
+            raise DefinitionError(
+                f"task {self.task_id!r}: each wave needs tasks of its own: give it a job with a step_id, and a"
+                " BeginWaveOperator before each further wave; or use ElasticJob"
+            )
+        output = arguments.get("step_output")
         return JobStep(
             mapped[0].label or mapped[0].task_id,
             group,
             arguments.get("command", ""),
             retry=retry if isinstance(retry, RetryPolicy) else RetryPolicy.from_json(retry),
             conn_id=arguments.get("elasticjobs_conn_id", DEFAULT_CONNECTION),
+            rollout=rollout,
+            output=output_from_json(output) if isinstance(output, Mapping) else output,
             **{name: arguments[name] for name in _STEP_ARGUMENTS if name in arguments},
         )
 

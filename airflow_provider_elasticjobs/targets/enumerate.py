@@ -18,7 +18,7 @@ from airflow_provider_elasticjobs.tsql.diagnostics import first_number, joined_t
 if TYPE_CHECKING:
     import pyodbc
 
-__all__ = ["DatabaseInfo", "Enumerate", "ServerDatabases", "enumerate_with", "list_databases"]
+__all__ = ["DatabaseInfo", "Enumerate", "ServerDatabases", "enumerate_with", "list_databases", "read_master"]
 
 _SYSTEM_DATABASES = "N'master', N'tempdb', N'model', N'msdb', N'distribution'"
 _WITH_POOLS = f"""
@@ -73,9 +73,9 @@ def list_databases(connection: pyodbc.Connection) -> ServerDatabases:
     :raises OutcomeUnknownError: if the connection broke.
     """
     try:
-        rows = _rows(connection, _WITH_POOLS)
+        rows = read_master(connection, _WITH_POOLS)
     except ScriptError:  # the view is missing (SQL Server), or refused
-        rows = _rows(connection, _WITHOUT_POOLS)
+        rows = read_master(connection, _WITHOUT_POOLS)
     databases = tuple(DatabaseInfo(str(name), str(state or "ONLINE"), pool) for name, state, pool, _ in rows)
     return ServerDatabases(databases, pools_known=not rows or any(known for *_, known in rows))
 
@@ -93,7 +93,14 @@ def enumerate_with(open_master: Callable[[str, str | None], pyodbc.Connection]) 
     return enumerate_server
 
 
-def _rows(connection: pyodbc.Connection, query: str) -> list[Any]:
+def read_master(connection: pyodbc.Connection, query: str) -> list[Any]:
+    """Return the rows of a query about the server's databases.
+
+    :param connection: a connection to ``master``, with autocommit on.
+    :param query: the query.
+    :raises ScriptError: if the server refuses it.
+    :raises OutcomeUnknownError: if the connection broke.
+    """
     import pyodbc  # noqa: PLC0415 - the driver is loaded when it is first needed
 
     try:

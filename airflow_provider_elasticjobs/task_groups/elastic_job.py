@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from airflow.sdk import TaskGroup
+from airflow.sdk import TaskGroup, XComArg
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.operators.begin_wave import BeginWaveOperator
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.operators.job_execution import (
     FinishJobExecutionOperator,
@@ -21,6 +22,8 @@ from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGro
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 
 __all__ = ["ElasticJob", "valid_id"]
+
+_Task = ResolveTargetGroupOperator | BeginWaveOperator | MappedOperator
 
 #: A step goes on after one whose databases were skipped, or that had none: its resolving task has succeeded all the
 #: same. It does not after one that was skipped as a whole, because a branch went another way.
@@ -47,9 +50,11 @@ def valid_id(name: str) -> str:
 class ElasticJob(TaskGroup):
     """Runs the steps of a job one after another, each on all databases of its target group at the same time.
 
-    Each step is a group of its own, ``<step>.resolve`` and a mapped ``<step>.run``. A step that fails ends the job, one
-    failed database does not stop the others. ``finish`` reports the run and is what tasks after the job wait for;
-    ``settle``, a teardown, leaves no row undecided when a run was stopped or a process died.
+    Each step is a group of its own, ``<step>.resolve`` and a mapped ``<step>.run``. A step that is rolled out in waves
+    has a mapped ``<step>.wave_1`` and so on before that, and before each but the first a task that counts what failed.
+    A step that fails ends the job, one failed database does not stop the others. ``finish`` reports the run and is what
+    tasks after the job wait for; ``settle``, a teardown, leaves no row undecided when a run was stopped or a process
+    died.
 
     :param job_name: the job's name, unique in the job database.
     :param steps: the steps in their order.
@@ -114,17 +119,17 @@ class ElasticJob(TaskGroup):
             job_database_conn_id=self.job_database_conn_id,
             trigger_rule=_AFTER_A_STEP,
         )
-        before: list[ResolveTargetGroupOperator | MappedOperator] = []
+        before: list[_Task] = []
         runs: list[MappedOperator] = []
         if repeated := {one for one in ids if ids.count(one) > 1}:
             raise DefinitionError(f"job {self.job.name!r}: several steps' names make the id {repeated.pop()!r}")
         for step_id, step in enumerate(self.job.steps, start=1):
             with TaskGroup(ids[step_id - 1]):
-                resolve, run = self._add_step(step, step_id)
+                resolve, *waves = self._add_step(step, step_id)
             for earlier in before:
                 earlier >> resolve
-            before = [resolve, run]
-            runs.append(run)
+            before = [resolve, *waves]
+            runs += [task for task in waves if isinstance(task, MappedOperator)]
         settle = SettleJobExecutionOperator(
             task_id="settle",
             job_group_id=str(self.group_id),
@@ -138,7 +143,8 @@ class ElasticJob(TaskGroup):
         # is the task that Airflow judges the run by, and it repeats the verdict of the one before it.
         [*runs, finish] >> settle.as_teardown(on_failure_fail_dagrun=True)
 
-    def _add_step(self, step: JobStep, step_id: int) -> tuple[ResolveTargetGroupOperator, MappedOperator]:
+    def _add_step(self, step: JobStep, step_id: int) -> list[_Task]:
+        """Add the tasks of a step, and return them, the resolving one first."""
         conn_id = step.conn_id or self.elasticjobs_conn_id
         resolve = ResolveTargetGroupOperator(
             task_id="resolve",
@@ -153,8 +159,28 @@ class ElasticJob(TaskGroup):
             # The first step obeys what comes before the job like any task.
             trigger_rule="all_success" if step_id == 1 else _AFTER_A_STEP,
         )
-        run = ElasticJobOperator.partial(
-            task_id="run",
+        names = [f"wave_{wave}" for wave in range(1, len(step.rollout.waves) + 1 if step.rollout else 1)] + ["run"]
+        tasks: list[_Task] = [resolve, self._add_run(step, names[0], resolve.output)]
+        for wave, name in enumerate(names[1:], start=2):
+            begin = BeginWaveOperator(
+                task_id=f"begin_{name}",
+                wave=wave,
+                after_task_id=tasks[-2].task_id,
+                job_group_id=str(self.group_id),
+                step_id=step_id,
+                targets_per_task=self.targets_per_task,
+                elasticjobs_conn_id=conn_id,
+                job_database_conn_id=self.job_database_conn_id,
+            )
+            tasks[-2:] >> begin
+            tasks += [begin, self._add_run(step, name, begin.output)]
+        return tasks
+
+    def _add_run(self, step: JobStep, task_id: str, targets: XComArg) -> MappedOperator:
+        """Add the mapped task that runs a step's script on some of its databases."""
+        conn_id = step.conn_id or self.elasticjobs_conn_id
+        return ElasticJobOperator.partial(
+            task_id=task_id,
             command=step.command,
             elasticjobs_conn_id=conn_id,
             job_database_conn_id=self.job_database_conn_id,
@@ -163,14 +189,15 @@ class ElasticJob(TaskGroup):
             max_parallelism=step.max_parallelism,
             max_parallelism_per_server=step.max_parallelism_per_server,
             idempotent=step.idempotent,
+            rollout=None if step.rollout is None else step.rollout.to_json(),
             trial=self.trial,
+            step_output=None if step.output is None else step.output.to_json(),
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.
             retries=0,
             deferrable=self.deferrable,
             **self._run_pool,
             **self._chunk_slots,
-        ).expand(target=resolve.output)
-        return resolve, run
+        ).expand(target=targets)
 
 
 def _chunk_slots(targets_per_task: int | None, chunk_parallelism: int | None) -> dict[str, int]:

@@ -13,6 +13,8 @@ from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace
+from airflow_provider_elasticjobs.triggers.output_place import output_place
 from airflow_provider_elasticjobs.triggers.process import connection_settings, this_process
 from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 
@@ -81,9 +83,12 @@ class TargetRun:
                 agent=agent,
                 connector_of=connectors(self._elasticjobs_conn_id),
                 log=self._log,
+                output=_place(self._order.pattern),
             )
         connect = connector(connection_settings(self._elasticjobs_conn_id))
-        return TargetExecution(self._order, self._airflow, agent=agent, connect=connect, log=self._log)
+        return TargetExecution(
+            self._order, self._airflow, agent=agent, connect=connect, log=self._log, output=_place(self._order)
+        )
 
     def _stop(self, halt: Callable[[_Execution], None]) -> None:
         with self._lock:
@@ -91,3 +96,7 @@ class TargetRun:
             execution = self._execution
         if execution is not None:
             halt(execution)
+
+
+def _place(order: TargetOrder) -> OutputPlace | None:
+    return None if order.output is None else output_place(order.output)

@@ -1,14 +1,17 @@
-"""Reading all answers of a batch: none left unread, none kept."""
+"""Reading all answers of a batch: none left unread, none kept, rows passed on to who wants them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import replace
 
 from airflow_provider_elasticjobs.tsql.batches import Batch
+from airflow_provider_elasticjobs.tsql.columns import columns_of
 from airflow_provider_elasticjobs.tsql.diagnostics import Diagnostic
 from airflow_provider_elasticjobs.tsql.odbc import NO_DATA, SUCCESS, SUCCESS_WITH_INFO, StatementHandle
 from airflow_provider_elasticjobs.tsql.results import Message, ResultSet, ScriptResult
+from airflow_provider_elasticjobs.tsql.row_reader import RowReceiver, blocks
 
 __all__ = ["Drain"]
 
@@ -21,6 +24,7 @@ class Drain:
     :param on_message: called with each message, in order.
     :param on_result: called with each result set or row count, when it has been read.
     :param stopped: asked between answers; once true, reading ends.
+    :param receiver: takes the rows of result sets; without one they are let go.
     """
 
     def __init__(
@@ -28,10 +32,12 @@ class Drain:
         on_message: Callable[[Message], None] | None,
         on_result: Callable[[ResultSet], None] | None,
         stopped: Callable[[], bool],
+        receiver: RowReceiver | None = None,
     ) -> None:
         self._on_message = on_message
         self._on_result = on_result
         self._stopped = stopped
+        self._receiver = receiver
         self.result = ScriptResult()
 
     def batch(self, statement: StatementHandle, batch: Batch) -> list[Diagnostic] | None:
@@ -81,14 +87,31 @@ class Drain:
         if columns == 0:
             self._count_changes(statement.affected_rows())
             return
-        rows, status = 0, SUCCESS
-        while status in (SUCCESS, SUCCESS_WITH_INFO) and not self._stopped():
-            status, fetched = statement.fetch_block()
-            rows += fetched if status != NO_DATA else 0
-            self._note(statement, status, batch, errors)
-        if status == NO_DATA and not errors:
+        rows = 0
+        with closing(self._fetched(statement, lambda status: self._note(statement, status, batch, errors))) as fetched:
+            for count in fetched:
+                rows += count
+                if self._stopped():
+                    return
+        if not errors:
             self.result = replace(self.result, result_sets=self.result.result_sets + 1, rows=self.result.rows + rows)
             self._report(ResultSet(columns, rows))
+
+    def _fetched(self, statement: StatementHandle, note: Callable[[int], None]) -> Generator[int, None, None]:
+        """Read a result set in blocks, pass them on if they are wanted, and yield how many rows each has."""
+        receiver = self._receiver
+        if receiver is not None and receiver.begin(columns := columns_of(statement)):
+            with closing(blocks(statement, columns, note)) as read:
+                for block in read:
+                    receiver.take(block)
+                    yield block.rows
+            return
+        status, rows = statement.fetch_block()
+        while status in (SUCCESS, SUCCESS_WITH_INFO):
+            note(status)
+            yield rows
+            status, rows = statement.fetch_block()
+        note(status)
 
     def _count_changes(self, rows: int) -> None:
         if rows < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_elasticjobs.exceptions import (
     OutcomeUnknownError,
+    OutputError,
     ScriptError,
     ServerUnreachableError,
     TargetConnectionError,
@@ -22,6 +23,8 @@ def is_transient_error(error: BaseException) -> bool:
     """
     if isinstance(error, (OutcomeUnknownError, ServerUnreachableError)):
         return True
+    if isinstance(error, OutputError):
+        return error.__cause__ is not None and is_transient_error(error.__cause__)
     if isinstance(error, TargetConnectionError):
         return error.number is not None and is_transient(error.number, connecting=True)
     return isinstance(error, ScriptError) and is_transient(error.number)

@@ -1,9 +1,9 @@
-"""The dozen ODBC functions that ``pyodbc`` does not offer, called on the handles that it does.
+"""The ODBC functions that ``pyodbc`` does not offer, called on the handles that it does.
 
-``pyodbc`` hides three things that a step needs: the severity of a message, the end of a result set without reading
-its values (some types it cannot convert at all, and a large value would be read whole), and whether the connection
-still lives. Since 5.5 it hands out its handles; its own driver manager is asked through them, and both see one
-statement.
+``pyodbc`` hides what a step needs: the severity of a message, the end of a result set without reading its values (some
+types it cannot convert at all, and a large value would be read whole), rows as blocks of memory that another statement
+can send on, and whether the connection still lives. Since 5.5 it hands out its handles; its own driver manager is asked
+through them, and both see one statement.
 """
 
 from __future__ import annotations
@@ -52,6 +52,25 @@ _PROTOTYPES = {
     "SQLGetConnectAttr": [c_void_p, c_int32, c_void_p, c_int32, c_void_p],
     "SQLGetDiagRecW": [c_int16, c_void_p, c_int16, c_void_p, c_void_p, c_void_p, c_int16, c_void_p],
     "SQLGetDiagFieldW": [c_int16, c_void_p, c_int16, c_int16, c_void_p, c_int16, c_void_p],
+    "SQLDescribeColW": [c_void_p, c_uint16, c_void_p, c_int16, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
+    "SQLColAttributeW": [c_void_p, c_uint16, c_uint16, c_void_p, c_int16, c_void_p, c_void_p],
+    "SQLBindCol": [c_void_p, c_uint16, c_int16, c_void_p, c_ssize_t, c_void_p],
+    "SQLGetData": [c_void_p, c_uint16, c_int16, c_void_p, c_ssize_t, c_void_p],
+    "SQLFreeStmt": [c_void_p, c_uint16],
+    "SQLPrepareW": [c_void_p, c_char_p, c_int32],
+    "SQLBindParameter": [
+        c_void_p,
+        c_uint16,
+        c_int16,
+        c_int16,
+        c_int16,
+        c_size_t,
+        c_int16,
+        c_void_p,
+        c_ssize_t,
+        c_void_p,
+    ],
+    "SQLExecute": [c_void_p],
 }
 
 
@@ -133,7 +152,7 @@ def _driver_error() -> type[Exception]:
 
 
 class StatementHandle:
-    """The ODBC statement of a cursor. Every method returns ODBC's status; the records are read apart.
+    """The ODBC statement of a cursor. What is asked of it returns ODBC's status; the records are read apart.
 
     :param cursor: an open cursor; it must outlive this object, and be used for nothing but ``cancel`` and ``close``.
     """
@@ -143,7 +162,7 @@ class StatementHandle:
         self._library = _driver_manager()
         self._fetched = c_size_t(0)
         # The text goes out as written: the driver is not to look for ODBC escapes in it.
-        self._status("SQLSetStmtAttr", _ATTR_NOSCAN, c_void_p(1), 0)
+        self.set(_ATTR_NOSCAN, c_void_p(1))
 
     def execute(self, text: str) -> int:
         """Send one batch as it is and wait for the first answer.
@@ -151,33 +170,44 @@ class StatementHandle:
         :param text: T-SQL, not empty.
         """
         # Executed with more rows a fetch, a SELECT would be turned into a server cursor (sp_cursoropen).
-        self._status("SQLSetStmtAttr", _ATTR_ROW_ARRAY_SIZE, c_void_p(1), 0)
+        self.set(_ATTR_ROW_ARRAY_SIZE, c_void_p(1))
         encoded = text.encode("utf-16-le", errors="surrogatepass")
-        return self._status("SQLExecDirectW", encoded, len(encoded) // 2)
+        return self.call("SQLExecDirectW", encoded, len(encoded) // 2)
 
     def next_result(self) -> int:
         """Go to the next answer of the batch."""
-        return self._status("SQLMoreResults")
+        return self.call("SQLMoreResults")
 
     def column_count(self) -> int:
         """Return the number of columns of the current answer, 0 if it has no rows."""
         columns = c_int16(0)
-        self._status("SQLNumResultCols", byref(columns))
+        self.call("SQLNumResultCols", byref(columns))
         return columns.value
 
     def affected_rows(self) -> int:
         """Return how many rows the current answer says were changed, -1 if it does not say."""
         rows = c_ssize_t(-1)
-        self._status("SQLRowCount", byref(rows))
+        self.call("SQLRowCount", byref(rows))
         return rows.value
 
-    def fetch_block(self) -> tuple[int, int]:
-        """Pass over up to 1,000 rows without reading a value; return ODBC's status and their number."""
-        self._status("SQLSetStmtAttr", _ATTR_ROW_ARRAY_SIZE, c_void_p(_ROWS_A_FETCH), 0)
-        self._status("SQLSetStmtAttr", _ATTR_ROWS_FETCHED_PTR, byref(self._fetched), 0)
+    def fetch_block(self, rows: int = _ROWS_A_FETCH) -> tuple[int, int]:
+        """Fetch up to so many rows into the memory that is bound, or pass over them; return ODBC's status and number.
+
+        :param rows: 1,000 by default.
+        """
+        self.set(_ATTR_ROW_ARRAY_SIZE, c_void_p(rows))
+        self.set(_ATTR_ROWS_FETCHED_PTR, byref(self._fetched))
         self._fetched.value = 0
-        status = self._status("SQLFetch")
+        status = self.call("SQLFetch")
         return status, self._fetched.value
+
+    def set(self, attribute: int, value: object) -> None:
+        """Set an attribute of the statement.
+
+        :param attribute: its number in ODBC.
+        :param value: a pointer, or a number in the place of one.
+        """
+        self.call("SQLSetStmtAttr", attribute, value, 0)
 
     def diagnostics(self) -> Iterator[Diagnostic]:
         """Yield the records of the last call; to be read before the next."""
@@ -216,7 +246,12 @@ class StatementHandle:
     def _field(self, index: int, field: int, value: object, size: int, length: object = None) -> None:
         self._library.SQLGetDiagFieldW(_HANDLE_STMT, self._handle, index, field, value, size, length)
 
-    def _status(self, function: str, *arguments: object) -> int:
+    def call(self, function: str, *arguments: object) -> int:
+        """Call an ODBC function on the statement, and return its status.
+
+        :param function: one of those that this module knows the arguments of.
+        :param arguments: those after the handle.
+        """
         return int(getattr(self._library, function)(self._handle, *arguments))
 
 

@@ -9,7 +9,8 @@ How a run ends is decided by who said what, never by an SQLSTATE alone:
 
 After an error the rest of the batch's answers is still read, as ``sqlcmd`` does, because the server goes on with the
 next statement; the batches behind it are not sent. (When the batch's very first statement fails, the driver manager
-offers nothing more to read, and the driver ends the batch.) Rows are counted and let go: memory does not grow.
+offers nothing more to read, and the driver ends the batch.) Rows are counted and let go, or handed on in blocks: memory
+does not grow.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from airflow_provider_elasticjobs.tsql.odbc import (
 )
 from airflow_provider_elasticjobs.tsql.outcome import ErrorPlace, error_of
 from airflow_provider_elasticjobs.tsql.results import Message, ResultSet, ScriptResult
+from airflow_provider_elasticjobs.tsql.row_reader import RowReceiver
 
 if TYPE_CHECKING:
     import pyodbc
@@ -52,6 +54,7 @@ class ScriptRun:
     :param batches: what to send, from :func:`~.batches.split_batches`.
     :param on_message: called with each :class:`~.results.Message`, from the running thread.
     :param on_result: called with each :class:`~.results.ResultSet` when it has been read, from the running thread.
+    :param receiver: takes the rows of result sets, in the running thread; what it raises ends the script.
     :param server: logical server name, for errors.
     :param database: database name, for errors.
     """
@@ -63,12 +66,13 @@ class ScriptRun:
         *,
         on_message: Callable[[Message], None] | None = None,
         on_result: Callable[[ResultSet], None] | None = None,
+        receiver: RowReceiver | None = None,
         server: str | None = None,
         database: str | None = None,
     ) -> None:
         self._connection = connection
         self._batches = tuple(batches)
-        self._drain = Drain(on_message, on_result, lambda: self._cancel_requested)
+        self._drain = Drain(on_message, on_result, lambda: self._cancel_requested, receiver)
         self._server = server
         self._database = database
         self._cursor: pyodbc.Cursor | None = None

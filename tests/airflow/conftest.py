@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.sandbox.process import SandboxProcess
 from dev.airflow_client import every
 from dev.local_airflow import LocalAirflow
-from tests.airflow.world import JOBS, World, connections, sandbox_settings
+from tests.airflow.world import JOBS, World, connections, sandbox_settings, token_of
+from tests.identity_endpoint import IdentityEndpoint
 from tests.job_database_invariants import broken_invariants
 
 HERE = Path(__file__).parent
@@ -41,10 +43,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     dags = folder / "dags"
     shutil.copytree(ROOT / "example_dags", dags)
     shutil.copytree(HERE / "dags", dags, dirs_exist_ok=True)
+    (folder / "identities").mkdir()
+    identities = IdentityEndpoint(folder / "identities", make=token_of)
+    environment = {**SETTINGS, **identities.environment}
     airflow = LocalAirflow(
-        folder / "home", dags, environment=SETTINGS, parallelism=8, database_cache=ROOT / ".cache" / "airflow"
+        folder / "home", dags, environment=environment, parallelism=8, database_cache=ROOT / ".cache" / "airflow"
     )
-    with SandboxProcess(sandbox_settings()) as sandbox, airflow:
+    with closing(identities), SandboxProcess(sandbox_settings()) as sandbox, airflow:
         for conn_id, connection in connections(sandbox).items():
             airflow.add_connection(conn_id, connection)
         job_database = JobDatabase(lambda: sandbox.connect(JOBS, "job_database"), server=JOBS, database="job_database")
@@ -55,7 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         airflow.set_pool("five", 5)
         tier = airflow.cli("elasticjobs", "tier", "JA100")
         assert tier.returncode == 0, tier.stdout
-        yield World(airflow, sandbox, job_database, folder)
+        yield World(airflow, sandbox, job_database, folder, identities)
 
 
 @pytest.fixture(autouse=True)

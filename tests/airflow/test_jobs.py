@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.airflow.world import ARCHIVE, PASSWORD, SCENARIOS, TENANTS, Run, World, until
+from tests.airflow.world import (
+    ARCHIVE,
+    CLIENT_SECRET,
+    IDENTITIES,
+    LOGIN,
+    PASSWORD,
+    SCENARIOS,
+    TENANTS,
+    Run,
+    World,
+    token_of,
+    until,
+)
 from tests.job_database_invariants import broken_invariants
 
 EVERYONE = [f"database{number}" for number in range(1, 13)]
@@ -30,6 +41,7 @@ STARTED = {
     "empty": "empty",
     "branch": "branch_job",
     "fail": "fail",
+    "identities": "identities",
     "unreachable": "resolve",
 }
 
@@ -91,6 +103,23 @@ class TestOtherExamples:
         assert counted is not None
         assert int(counted[1]) >= len(["Step1Table", "Step2Table"])
         assert "0 row(s)" in run.log("tables.run", run.index_of("history1", "tables.run"))
+
+    def test_outputs_of_all_databases_are_in_one_table(self, world: World, runs: dict[str, Run]) -> None:
+        runs["example_elastic_job"].state()
+        run = world.start("example_output", "Collect_tables")
+        assert run.state() == "success"
+        rows = world.query(
+            "SELECT server_name, database_name, LOWER(CAST(job_execution_id AS varchar(36))), table_name, "
+            "LOWER(CAST(internal_execution_id AS varchar(36))) FROM dbo.TenantTables",
+            "history1",
+            ARCHIVE,
+        )
+        assert {row[0] for row in rows} == {TENANTS}
+        assert sorted(row[1] for row in rows if row[3] == "Step1Table") == sorted(EVERYONE)
+        assert {row[2] for row in rows} == {str(run.execution)}
+        assert len({row[4] for row in rows}) == len(EVERYONE)
+        log = run.log("collect.run", run.index_of("database1", "collect.run"))
+        assert "row(s) written to the output" in log
 
     def test_building_blocks_are_a_job_of_one_step(self, world: World, runs: dict[str, Run]) -> None:
         run = runs["example_building_blocks"]
@@ -176,6 +205,32 @@ class TestScenarios:
         world.query("CREATE TABLE dbo.Released (x int)", "skipped1")
         assert first.state() == "success"
         assert first.lifecycles() == {"skipped1": "Succeeded"}
+
+
+class TestIdentities:
+    def test_each_member_of_a_group_is_worked_on_as_its_own_identity(self, world: World, runs: dict[str, Run]) -> None:
+        run = runs["identities"]
+        assert run.state() == "failed"
+        names = [LOGIN, LOGIN, "managed", "managed", "principal", "principal", "workload"]
+        for number, name in enumerate(names, 1):
+            assert [tuple(row) for row in world.query("SELECT by_whom FROM dbo.Ran", f"identities{number}")] == [
+                (name,)
+            ]
+        assert sorted(run.lifecycles().values()) == ["Failed"] + ["Succeeded"] * 7
+
+    def test_one_that_the_server_does_not_know_is_named_in_its_row(self, runs: dict[str, Run]) -> None:
+        run = runs["identities"]
+        run.state()
+        said = run.messages()["identities8"]
+        assert "managed identity 'refused': the login failed" in said
+        assert "the login failed" in run.log("only.run", run.index_of("identities8", "only.run"))
+
+    def test_each_identity_asks_for_one_token_in_the_process_that_runs_the_scripts(
+        self, world: World, runs: dict[str, Run]
+    ) -> None:
+        runs["identities"].state()
+        asked = [request.client_id for request in world.identities.requests]
+        assert sorted(asked) == sorted(IDENTITIES)
 
 
 class TestFailure:
@@ -285,20 +340,27 @@ def test_no_rule_of_the_job_database_is_broken(world: World, runs: dict[str, Run
     assert broken_invariants(world.job_database) == []
 
 
-def test_the_password_is_nowhere_to_be_seen(world: World, runs: dict[str, Run]) -> None:
+def test_no_secret_is_to_be_seen(world: World, runs: dict[str, Run]) -> None:
+    """In no log, and in no row of Airflow's database or of the job database."""
     for run in runs.values():
         run.state()
+    assert set(world.identities.tokens) == {token_of(client_id) for client_id in IDENTITIES}
     home = world.airflow.folder
     kept = [*home.rglob("*"), *Path(world.sandbox.folder).rglob("*")]
     assert len(kept) > 100
-    assert [str(path) for path in kept if _holds(path, PASSWORD)] == []
+    for secret in (PASSWORD, CLIENT_SECRET, world.identities.header, *world.identities.tokens):
+        assert [str(path) for path in kept if _holds(path, secret)] == [], secret
 
 
-def test_the_password_can_be_found_where_it_is(world: World, runs: dict[str, Run], tmp_path: Path) -> None:
+def test_a_secret_can_be_found_where_it_is(world: World, tmp_path: Path) -> None:
     """Else the test above could not fail."""
     (tmp_path / "x.log").write_text(f"password={PASSWORD}")
+    (tmp_path / "y.log").write_bytes(token_of("managed").encode("utf-16-le"))
     assert _holds(tmp_path / "x.log", PASSWORD)
+    assert _holds(tmp_path / "y.log", token_of("managed"))
 
 
-def _holds(path: Path, text: str) -> Any:
-    return path.is_file() and text.encode() in path.read_bytes()
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file holds a text, also as the driver is given tokens."""
+    content = path.read_bytes() if path.is_file() else b""
+    return text.encode() in content or text.encode("utf-16-le") in content

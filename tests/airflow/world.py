@@ -18,6 +18,7 @@ from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from airflow_provider_elasticjobs.sandbox.client import SandboxClient
 from airflow_provider_elasticjobs.sandbox.settings import DatabaseSettings, SandboxSettings, ServerSettings
 from dev.local_airflow import LocalAirflow
+from tests.identity_endpoint import TENANT, IdentityEndpoint
 
 TENANTS = "tenants.database.windows.net"
 ARCHIVE = "archive.database.windows.net"
@@ -62,6 +63,21 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "blinkinworker": 1,
     "gone": 2,
     "goneinworker": 1,
+    "canary": 4,
+    "allowed": 3,
+    "alone": 3,
+    "identities": 8,
+}
+
+#: Secret of the service principal, as searchable as the password.
+CLIENT_SECRET = "Plugh-4711-never-to-be-seen"
+
+#: How each identity other than a login is written in a connection, by its client id; the server knows none ``refused``.
+IDENTITIES: Mapping[str, Mapping[str, Any]] = {
+    "managed": {"authentication": "managed_identity"},
+    "principal": {"authentication": "service_principal", "tenant_id": TENANT},
+    "workload": {"authentication": "workload_identity", "tenant_id": TENANT},
+    "refused": {"authentication": "managed_identity"},
 }
 
 #: Scenarios with an elastic pool of their own, beside their databases, and how many databases are in it.
@@ -69,6 +85,11 @@ SCENARIO_POOLS: Mapping[str, int] = {"wide": 3, "wideinworkers": 3}
 
 #: Job databases of scenarios in which they go away, by the Airflow connection that leads to them.
 FRAIL_JOB_DATABASES: Mapping[str, str] = {"blinking": "blinking_jobs", "gone": "gone_jobs"}
+
+
+def token_of(client_id: str) -> str:
+    """The one access token of an identity, as searchable as the password."""
+    return f"Xyzzy-token-of-{client_id}-never-to-be-seen"
 
 
 def sandbox_settings() -> SandboxSettings:
@@ -91,8 +112,12 @@ def sandbox_settings() -> SandboxSettings:
         JOBS: [DatabaseSettings(name) for name in ("job_database", *FRAIL_JOB_DATABASES.values())],
     }
     logins = {LOGIN: PASSWORD}
+    tokens = {token_of(client_id): client_id for client_id in IDENTITIES if client_id != "refused"}
     return SandboxSettings(
-        tuple(ServerSettings(name, logins=logins, databases=tuple(made)) for name, made in databases.items())
+        tuple(
+            ServerSettings(name, logins=logins, tokens=tokens, databases=tuple(made))
+            for name, made in databases.items()
+        )
     )
 
 
@@ -107,6 +132,15 @@ def connections(sandbox: SandboxClient) -> dict[str, dict[str, Any]]:
     return {
         "elasticjobs_default": common,
         "elasticjobs_job_database": {**common, "host": JOBS, "schema": "job_database"},
+        **{
+            client_id: {
+                "conn_type": "elasticjobs",
+                "login": client_id,
+                "password": CLIENT_SECRET if client_id == "principal" else None,
+                "extra": json.dumps({**extra, **fields}),
+            }
+            for client_id, fields in IDENTITIES.items()
+        },
         **{name: {**common, "host": JOBS, "schema": database} for name, database in FRAIL_JOB_DATABASES.items()},
     }
 
@@ -187,6 +221,7 @@ class World:
     sandbox: SandboxClient
     job_database: JobDatabase
     folder: Path
+    identities: IdentityEndpoint
     started: dict[str, Run] = field(default_factory=dict)
 
     def start(

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("tsql", "authentication"),
     ("targets", "connections", "job_database"),
+    ("outputs",),
     ("execution",),
     ("hooks",),
     ("triggers",),

@@ -8,20 +8,25 @@ marked ``needs_waitfor`` or ``needs_cancel`` if ``ELASTICJOBS_TEST_LACKS`` (``wa
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pyodbc
 import pytest
 
-from airflow_provider_elasticjobs.authentication import SqlLogin
+from airflow_provider_elasticjobs.authentication import SqlLogin, azure_tokens
+from airflow_provider_elasticjobs.authentication.token_cache import TokenCache
 from airflow_provider_elasticjobs.connections.addresses import Address
 from airflow_provider_elasticjobs.connections.connect import connect
 from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.install import upgrade
+from tests.identity_endpoint import IdentityEndpoint
 
 LIVE_SERVER = os.environ.get("ELASTICJOBS_TEST_SERVER")
 LACKS = frozenset(filter(None, os.environ.get("ELASTICJOBS_TEST_LACKS", "").split(",")))
@@ -115,3 +120,41 @@ def installed(server: LiveServer, new_database: Callable[[], str]) -> Iterator[J
     upgrade(job_database)
     yield job_database
     job_database.close()
+
+
+class TokenClock:
+    """The time of a token cache: ahead of the machine's by ``ahead`` seconds."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def token_clock(monkeypatch: pytest.MonkeyPatch) -> TokenClock:
+    """The clock of a token cache that only the test uses."""
+    clock = TokenClock()
+    cache = TokenCache(clock)
+    monkeypatch.setattr(azure_tokens, "process_token_cache", lambda: cache)
+    return clock
+
+
+@pytest.fixture
+def identity_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token_clock: TokenClock
+) -> Iterator[IdentityEndpoint]:
+    """What gives ``azure-identity`` its tokens."""
+    for name in ("IDENTITY_SERVER_THUMBPRINT", "IMDS_ENDPOINT", "MSI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    with closing(IdentityEndpoint(tmp_path)) as endpoint:
+        for name, value in endpoint.environment.items():
+            monkeypatch.setenv(name, value)
+        yield endpoint
+
+
+@pytest.fixture
+def accepted(identity_endpoint: IdentityEndpoint, sandbox: Any, server: LiveServer) -> IdentityEndpoint:
+    """The endpoint, whose tokens the server accepts for a user with the client id as its name."""
+    identity_endpoint.issued = lambda token, client_id: sandbox.set_token(token, client_id, server=server.name)
+    return identity_endpoint

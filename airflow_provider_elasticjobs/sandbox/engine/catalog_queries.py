@@ -185,6 +185,10 @@ DYNAMIC: Final[Mapping[str, str]] = {
     " recovery_model tinyint, recovery_model_desc nvarchar:60, is_encrypted bit",
     "sys.database_service_objectives": "database_id int, edition sysname, service_objective sysname, elastic_pool_name sysname",
     "sys.elastic_pool_resource_stats": "elastic_pool_name sysname, edition sysname",
+    "sys.resource_stats": "start_time datetime, end_time datetime, database_name nvarchar:128, sku nvarchar:128,"
+    " storage_in_megabytes float, avg_cpu_percent float, avg_data_io_percent float, avg_log_write_percent float",
+    "sys.master_files": "database_id int, file_id int, type tinyint, type_desc nvarchar:60, name sysname, size int,"
+    " state_desc nvarchar:60",
     "sys.dm_exec_sessions": "session_id smallint, login_time datetime, host_name nvarchar:128, program_name nvarchar:128,"
     " login_name nvarchar:128, status nvarchar:30, database_id smallint, is_user_process bit, open_transaction_count int,"
     " original_login_name nvarchar:128",

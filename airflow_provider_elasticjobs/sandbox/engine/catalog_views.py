@@ -94,6 +94,23 @@ def _pool_resources(session: EngineSession) -> list[Row]:
     return [[name, "Standard"] for name in sorted(names)]
 
 
+def _resource_stats(session: EngineSession) -> list[Row]:
+    if session.database.lower() != "master":
+        return []
+    return [
+        [each.created, each.created, each.name, "Standard", round(each.size / 2**20, 2), 0, 0, 0]
+        for each in session.server.databases()
+        if each.name != "master"
+    ]
+
+
+def _master_files(session: EngineSession) -> list[Row]:
+    return [
+        [each.database_id, 1, 0, "ROWS", each.name, each.size // 8192 + 1, "ONLINE"]
+        for each in session.server.databases()
+    ]
+
+
 def _sessions(session: EngineSession) -> list[Row]:
     return [
         [each.session_id, each.login_time, each.host_name, each.application_name, each.login, "running" if each.running else "sleeping",
@@ -129,6 +146,7 @@ def _server_principals(session: EngineSession) -> list[Row]:
 
 _ROWS: Final[Mapping[str, Callable[[Any], list[Row]]]] = {
     "sys.databases": _databases, "sys.database_service_objectives": _service_objectives,
+    "sys.resource_stats": _resource_stats, "sys.master_files": _master_files,
     "sys.dm_exec_sessions": _sessions, "sys.dm_exec_requests": _requests, "sys.dm_tran_locks": _locks,
     "sys.types": _types, "sys.messages": lambda session: [], "sys.sql_logins": _server_principals,
     "sys.server_principals": _server_principals, "sys.elastic_pool_resource_stats": _pool_resources,

@@ -42,7 +42,7 @@ class DefinitionExecution:
         if isinstance(statement, d.CreateTable) and statement.name.name.startswith("#"):
             self.create_table(statement)
         else:
-            session.security.require_ddl(_permission(statement))
+            session.security.require_ddl(_permission(statement), _schema_of(statement))
             with session.transactions.writing():
                 _ACTIONS[type(statement)](self, statement)
                 self._writer.bump()
@@ -142,8 +142,10 @@ class DefinitionExecution:
     def _create_schema(self, statement: d.CreateSchema) -> None:
         if self._session.catalog.schema_id(statement.name) is not None:
             raise sql_error(2714, statement.name)
+        security = self._session.security
         self._session.connection.execute(
-            'INSERT INTO "sys$schemas" SELECT max(4, max(schema_id)) + 1, ?, 1 FROM "sys$schemas"', (statement.name,)
+            'INSERT INTO "sys$schemas" SELECT max(4, max(schema_id)) + 1, ?, ? FROM "sys$schemas"',
+            (statement.name, security.principal_id(security.user_name) or 1),
         )
 
     def _drop(self, statement: d.Drop) -> None:
@@ -214,6 +216,17 @@ def _permission(statement: s.Statement) -> str:
         d.CreateSchema: "CREATE SCHEMA",
     }
     return words.get(type(statement), "ALTER")
+
+
+def _schema_of(statement: Any) -> str | None:
+    """Return the schema that a statement changes something in; None for one that makes a schema."""
+    if isinstance(statement, d.CreateSchema):
+        return None
+    if isinstance(statement, d.Drop):
+        name = statement.table or statement.names[0]
+        return name.name if statement.kind == "SCHEMA" else name.schema or "dbo"
+    name = statement.table if isinstance(statement, d.CreateIndex) else statement.name
+    return name.schema or "dbo"
 
 
 _ACTIONS: Final[Mapping[type[s.Statement], Callable[[DefinitionExecution, Any], None]]] = {

@@ -54,8 +54,7 @@ class ServerExecution:
 
     def principal(self, statement: d.PrincipalCommand) -> None:
         """Execute CREATE, ALTER or DROP of a ROLE, USER or LOGIN."""
-        if not self._session.security.is_admin and not self._session.security.is_role_member("db_owner"):
-            raise sql_error(15151, statement.kind.lower(), statement.name)
+        self._require(statement)
         if statement.kind == "LOGIN":
             self._login(statement)
             return
@@ -67,6 +66,14 @@ class ServerExecution:
             elif statement.kind == "ROLE":
                 self._member(statement)
             self._writer.bump()
+
+    def _require(self, statement: d.PrincipalCommand) -> None:
+        security = self._session.security
+        if statement.kind == "ROLE" and statement.verb == "CREATE":
+            if not security.has_permission(None, "DATABASE", "CREATE ROLE"):
+                raise SqlError(15247, "User does not have permission to perform this action.")
+        elif not security.is_owner:
+            raise sql_error(15151, statement.kind.lower(), statement.name)
 
     def _login(self, statement: d.PrincipalCommand) -> None:
         server = self._session.server
@@ -131,9 +138,10 @@ class ServerExecution:
 
     def permission(self, statement: d.Permission) -> None:
         """Execute GRANT, DENY or REVOKE."""
-        if not self._session.security.is_admin and not self._session.security.is_role_member("db_owner"):
-            raise sql_error(15151, "object", statement.securable or "database")
         kind, number = self._securable(statement)
+        security = self._session.security
+        if not security.is_owner and not (kind == "SCHEMA" and security.owns(number)):
+            raise sql_error(15151, "object", statement.securable or "database")
         with self._session.transactions.writing():
             for principal in statement.principals:
                 grantee = self._known(principal, "user")

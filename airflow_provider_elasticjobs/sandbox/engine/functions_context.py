@@ -208,8 +208,11 @@ class ContextFunctions:
             return None
         return found.state if name.upper() == "STATUS" else _DATABASE.get(name.upper())
 
-    def _has_permission(self, securable: str | None, kind: str | None, permission: str | None, *_: object) -> int:
-        return int(self._session.security.has_permission(securable, kind, permission or "ANY"))
+    def _has_permission(
+        self, securable: str | None, kind: str | None, permission: str | None, *_: object
+    ) -> int | None:
+        held = self._session.security.has_permission(securable, kind, permission or "ANY")
+        return None if held is None else int(held)
 
     def _is_role_member(self, role: str, _: object = None) -> int | None:
         return self._session.security.is_role_member(role)

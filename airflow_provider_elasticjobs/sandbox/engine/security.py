@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_elasticjobs.sandbox.engine.catalog import TableInfo
 from airflow_provider_elasticjobs.sandbox.engine.errors import sql_error
 
 if TYPE_CHECKING:
     from airflow_provider_elasticjobs.sandbox.engine.session import EngineSession
+
+#: How the names of the fixed roles that may, or may not, read or write all data end.
+_DATA_ROLES: Final = {"SELECT": "reader", "INSERT": "writer", "UPDATE": "writer", "DELETE": "writer"}
 
 
 class Security:
@@ -59,72 +62,99 @@ class Security:
             return None
         return int(self.is_admin or number in self._principals())
 
-    def has_permission(self, securable: str | None, kind: str | None, permission: str) -> bool:
-        """Return what HAS_PERMS_BY_NAME does, roughly: by rights on the whole database."""
-        if self.is_admin or bool(self.is_role_member("db_owner")):
-            return True
-        if kind and kind.upper() == "OBJECT" and securable:
-            schema, _, name = securable.replace("[", "").replace("]", "").rpartition(".")
-            table = self._session.catalog.table(schema or "dbo", name)
-            return table is not None and self._allowed(permission.upper(), table)
-        return self._granted(permission.upper(), "DATABASE", 0) == "GRANT"
+    def has_permission(self, securable: str | None, kind: str | None, permission: str) -> bool | None:
+        """Return what HAS_PERMS_BY_NAME does; None for a securable that does not exist."""
+        parts = (securable or "").replace("[", "").replace("]", "").split(".")
+        word, catalog = permission.upper(), self._session.catalog
+        if (kind or "").upper() == "SCHEMA":
+            found = catalog.schema_id(parts[-1])
+            return None if found is None else self._on_schema(word, found)
+        if (kind or "").upper() == "OBJECT":
+            info = catalog.find(parts[-2] if len(parts) > 1 else "dbo", parts[-1])
+            return None if info is None else self._on_object(word, info.object_id, info.schema_id)
+        return self._on_database(word)
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the user is an owner of the database."""
+        return self.is_admin or bool(self.is_role_member("db_owner"))
 
     @property
     def is_chained(self) -> bool:
         """Whether a procedure's own statement runs: it reaches all objects, which have one owner here (dbo)."""
         return bool(self._session.frame.procedure)
 
+    def owns(self, schema_id: int) -> bool:
+        """Return whether the user made a schema, and with it owns what is in it."""
+        row = self._session.connection.execute(
+            'SELECT principal_id FROM "sys$schemas" WHERE schema_id = ?', (schema_id,)
+        ).fetchone()
+        return row is not None and row[0] == self.principal_id(self.user_name)
+
     def require(self, permission: str, table: TableInfo) -> None:
         """Check a right on a table.
 
         :raises SqlError: 229
         """
-        if self.is_admin or self.is_chained or table.kind in ("S", "T") or self._allowed(permission, table):
+        if self.is_admin or self.is_chained or table.kind in ("S", "T"):
             return
-        raise sql_error(229, permission, table.name, self._session.database, table.schema)
+        if not self._on_object(permission, table.object_id, self._session.catalog.schema_id(table.schema) or 0):
+            raise sql_error(229, permission, table.name, self._session.database, table.schema)
 
-    def require_ddl(self, permission: str) -> None:
+    def require_ddl(self, permission: str, schema: str | None = None) -> None:
         """Check the right to change the schema.
 
-        :raises SqlError: 262
+        :param permission: ``CREATE TABLE`` and so on, or ``ALTER``.
+        :param schema: the schema that the object is in, if it is in one.
+        :raises SqlError: 262 without the right, 2760 in a schema that the user may not change
         """
-        roles = ("db_owner", "db_ddladmin")
-        if self.is_admin or any(self.is_role_member(role) for role in roles):
+        if self.is_owner or self.is_role_member("db_ddladmin"):
             return
-        if self._granted("CONTROL", "DATABASE", 0) != "GRANT" and self._granted(permission, "DATABASE", 0) != "GRANT":
+        schema_id = None if schema is None else self._session.catalog.schema_id(schema)
+        may_alter = schema_id is not None and self._on_schema("ALTER", schema_id)
+        if permission == "ALTER" and may_alter:
+            return
+        if not self._on_database(permission):
             raise sql_error(262, permission, self._session.database)
+        if schema_id is not None and not may_alter:
+            raise sql_error(2760, schema)
 
     def require_execute(self, object_id: int, schema_id: int, schema: str, name: str) -> None:
         """Check the right to execute a procedure.
 
         :raises SqlError: 229
         """
-        if self.is_admin or self.is_chained or self.is_role_member("db_owner"):
+        if self.is_admin or self.is_chained:
             return
-        states = [
-            self._granted("EXECUTE", kind, number)
-            for kind, number in (("OBJECT", object_id), ("SCHEMA", schema_id), ("DATABASE", 0))
-        ]
-        if "DENY" in states or "GRANT" not in states:
+        if not self._on_object("EXECUTE", object_id, schema_id):
             raise sql_error(229, "EXECUTE", name, self._session.database, schema)
 
-    def _allowed(self, permission: str, table: TableInfo) -> bool:
-        roles = {"SELECT": "db_datareader"} if permission == "SELECT" else {permission: "db_datawriter"}
-        denied = "db_denydatareader" if permission == "SELECT" else "db_denydatawriter"
-        if self.is_role_member(denied):
-            return False
-        schema_id = self._session.catalog.schema_id(table.schema) or 0
-        states = [
-            self._granted(permission, kind, number)
-            for kind, number in (("OBJECT", table.object_id), ("SCHEMA", schema_id), ("DATABASE", 0))
-        ]
-        if "DENY" in states:
-            return False
+    def _on_database(self, permission: str) -> bool:
+        role = "db_securityadmin" if permission == "CREATE ROLE" else "db_ddladmin"
+        by_role = permission.startswith("CREATE ") and bool(self.is_role_member(role))
+        return self.is_owner or by_role or self._granted(permission, "DATABASE", 0) == "GRANT"
+
+    def _on_schema(self, permission: str, schema_id: int) -> bool:
+        by_role = self._by_role(permission) or (permission == "ALTER" and bool(self.is_role_member("db_ddladmin")))
         return (
-            "GRANT" in states
-            or bool(self.is_role_member("db_owner"))
-            or bool(self.is_role_member(roles.get(permission, "db_owner")))
+            by_role
+            or self.owns(schema_id)
+            or self._on_database(permission)
+            or self._granted(permission, "SCHEMA", schema_id) == "GRANT"
         )
+
+    def _on_object(self, permission: str, object_id: int, schema_id: int) -> bool:
+        if self.is_admin or self.owns(schema_id):
+            return True
+        places = (("OBJECT", object_id), ("SCHEMA", schema_id), ("DATABASE", 0))
+        states = [self._granted(permission, kind, number) for kind, number in places]
+        if "DENY" in states or self._by_role(permission, "db_denydata"):
+            return False
+        return "GRANT" in states or self.is_owner or self._by_role(permission)
+
+    def _by_role(self, permission: str, prefix: str = "db_data") -> bool:
+        word = _DATA_ROLES.get(permission)
+        return word is not None and bool(self.is_role_member(prefix + word))
 
     def _granted(self, permission: str, kind: str, number: int) -> str:
         marks = ", ".join(str(each) for each in self._principals())

@@ -146,6 +146,12 @@ class DatabaseFile:
         """Return a schema version that was never used, not even by a transaction that was rolled back."""
         return next(self._versions)
 
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        paths = [self._path.with_name(self._path.name + suffix) for suffix in ("", "-wal")]
+        return sum(path.stat().st_size for path in paths if path.exists())
+
     def delete_files(self) -> None:
         """Remove the files of a dropped database."""
         for suffix in ("", "-wal", "-shm"):

@@ -119,3 +119,16 @@ with dag("unreachable"):
     nowhere = TargetGroup("nowhere", [SqlElasticPool("nowhere.database.windows.net", "pool1")])
     resolve = ResolveTargetGroupOperator(task_id="resolve", target_group=nowhere)
     ElasticJobOperator.partial(task_id="run", command=PRINTS, retry=ONCE).expand(target=resolve.output)
+
+with dag("identities"):
+    # Two databases for each identity but the last, which no server knows; a login is the default.
+    named = [None, None, "managed", "managed", "principal", "principal", "workload", "refused"]
+    members = [SqlDatabase(SERVER, f"identities{number}", conn_id=conn_id) for number, conn_id in enumerate(named, 1)]
+    says = "DECLARE @me nvarchar(128) = SUSER_SNAME(); PRINT @me; CREATE TABLE dbo.Ran (by_whom nvarchar(128));\n"
+    ElasticJob(
+        "identities",
+        [
+            JobStep("only", TargetGroup("identities", members), says + "INSERT INTO dbo.Ran VALUES (@me);", retry=ONCE),
+        ],
+        tier="JA100",
+    )

@@ -19,6 +19,7 @@ from airflow_provider_elasticjobs.authentication import (
     authentication_from_fields,
 )
 from airflow_provider_elasticjobs.authentication.azure_tokens import TokenAuthentication
+from airflow_provider_elasticjobs.authentication.token_cache import CachedToken
 from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError, LoginFailedError
 
 _SECRET = "s3cr3t-value"
@@ -64,6 +65,7 @@ def test_a_sql_login_is_the_default(method: str | None) -> None:
     assert identity == SqlLogin("name", _SECRET)
     assert identity.keywords() == {"UID": "name", "PWD": _SECRET}
     assert identity.access_token() is None
+    assert identity.token_after_refusal(CachedToken("a token", 2.0**40)) is None
 
 
 def test_an_unknown_method_names_those_that_exist() -> None:
@@ -134,7 +136,7 @@ def _principal(monkeypatch: pytest.MonkeyPatch, credential: FakeCredential) -> S
 def test_a_token_is_fetched_for_the_scope_and_kept_by_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     credential = FakeCredential(SimpleNamespace(token="T", expires_on=2**40))
     identity = _principal(monkeypatch, credential)
-    assert [identity.access_token(), identity.access_token()] == ["T", "T"]
+    assert [identity.access_token().text, identity.access_token().text] == ["T", "T"]
     assert credential.scopes == ["https://database.windows.net/.default"]
     assert credential.closed
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow_provider_elasticjobs.cli import airflow_connection, job_database, sandbox, tier
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError, LoginFailedError
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.inspection import Inspection, ServerFacts
+from airflow_provider_elasticjobs.job_database.rights import LackingRights, Right
 from airflow_provider_elasticjobs.sandbox.settings import SandboxSettings
 
-ARGUMENTS = Namespace(conn_id="rows", verbose=False)
+ARGUMENTS = Namespace(conn_id="rows", verbose=False, output="text", to_version=4, yes=False)
+READY = Inspection("jobs.example", "jobdb", 2, 2, (), LackingRights("u", ()), ServerFacts())
 
 
 @pytest.fixture
@@ -52,21 +56,94 @@ class TestJobDatabase:
             raise LoginFailedError("login failed on jobs.example")
 
         monkeypatch.setattr(job_database.install, "upgrade", refuse)
-        with pytest.raises(SystemExit, match="not upgraded: login failed"):
+        with pytest.raises(SystemExit, match=r"^login failed on jobs\.example$"):
             job_database.upgrade(ARGUMENTS)
 
+    def found(self, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+        monkeypatch.setattr(job_database, "inspect_job_database", lambda _: replace(READY, **changes))
+
     def test_check_tells_the_version(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        monkeypatch.setattr(job_database.install, "check", lambda _: 2)
+        self.found(monkeypatch)
         job_database.check(ARGUMENTS)
-        assert "is ready: version 2" in capsys.readouterr().out
+        assert capsys.readouterr().out == "jobs.example/jobdb is ready: version 2 of the schema\n"
 
-    def test_check_of_what_is_not_installed_says_what_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(_: JobDatabase) -> int:
-            raise JobDatabaseError("run 'airflow elasticjobs db upgrade'")
+    def test_check_warns_and_is_content(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.found(monkeypatch, facts=ServerFacts(has_snapshots=False))
+        job_database.check(ARGUMENTS)
+        warning, ready = capsys.readouterr().out.splitlines()
+        assert warning.startswith("Warning: READ_COMMITTED_SNAPSHOT is off")
+        assert "is ready" in ready
 
-        monkeypatch.setattr(job_database.install, "check", refuse)
-        with pytest.raises(SystemExit, match="db upgrade"):
+    def test_check_says_all_that_is_wrong_and_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        lacking = LackingRights("u", (Right("CREATE TABLE"),))
+        self.found(monkeypatch, version=0, pending=("001_tables",), lacking=lacking)
+        with pytest.raises(SystemExit) as ended:
             job_database.check(ARGUMENTS)
+        first, second = str(ended.value.code).splitlines()
+        assert "jobs.example/jobdb is not ready: it is not installed" in first
+        assert "run 'airflow elasticjobs db upgrade'" in first
+        assert "GRANT CREATE TABLE TO [u];" in second
+
+    @pytest.mark.parametrize(("pending", "code"), [((), 0), (("002_x",), 1)])
+    def test_check_for_programs(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        pending: tuple[str, ...],
+        code: int,
+    ) -> None:
+        self.found(monkeypatch, pending=pending)
+        with pytest.raises(SystemExit) as ended:
+            job_database.check(Namespace(**{**vars(ARGUMENTS), "output": "json"}))
+        assert ended.value.code == code
+        told = json.loads(capsys.readouterr().out)
+        assert (told["pending"], told["is_ready"], told["version"]) == (list(pending), not pending, 2)
+
+    def test_check_of_what_cannot_be_reached(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_: JobDatabase) -> Inspection:
+            raise JobDatabaseError("no route to jobs.example")
+
+        monkeypatch.setattr(job_database, "inspect_job_database", refuse)
+        with pytest.raises(SystemExit, match="no route to jobs"):
+            job_database.check(ARGUMENTS)
+
+    @pytest.mark.parametrize(
+        ("undone", "version", "words"),
+        [
+            (["006_y", "005_x"], 4, "has version 4 of the schema: undone 006_y, 005_x"),
+            ([], 4, "has version 4 of the schema: nothing to do"),
+            (["001_x"], 0, "holds nothing of the job database any more: undone 001_x"),
+        ],
+    )
+    def test_downgrade_says_what_it_did(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        undone: list[str],
+        version: int,
+        words: str,
+    ) -> None:
+        asked: list[Any] = []
+
+        def undo(_: JobDatabase, version: int, *, accept_loss: bool) -> list[str]:
+            asked.append((version, accept_loss))
+            return undone
+
+        monkeypatch.setattr(job_database, "downgrade_steps", undo)
+        monkeypatch.setattr(job_database.install, "current_version", lambda _: version)
+        job_database.downgrade(ARGUMENTS)
+        assert capsys.readouterr().out == f"jobs.example/jobdb {words}\n"
+        assert asked == [(4, False)]
+
+    def test_downgrade_that_is_refused_is_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: Any, **__: Any) -> list[str]:
+            raise JobDatabaseError("would lose 5 row(s): say --yes")
+
+        monkeypatch.setattr(job_database, "downgrade_steps", refuse)
+        with pytest.raises(SystemExit, match=r"would lose 5 row\(s\)"):
+            job_database.downgrade(ARGUMENTS)
 
     def test_a_connection_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(conn_id: str) -> Any:

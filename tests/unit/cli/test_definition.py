@@ -35,6 +35,7 @@ def test_the_commands() -> None:
     assert sorted(COMMANDS) == [
         "elasticjobs check-idempotent",
         "elasticjobs db check",
+        "elasticjobs db downgrade",
         "elasticjobs db upgrade",
         "elasticjobs executions list",
         "elasticjobs executions show",
@@ -54,6 +55,7 @@ def test_the_commands() -> None:
     [
         ("elasticjobs check-idempotent", "idempotence.check_idempotent"),
         ("elasticjobs db check", "job_database.check"),
+        ("elasticjobs db downgrade", "job_database.downgrade"),
         ("elasticjobs db upgrade", "job_database.upgrade"),
         ("elasticjobs executions list", "executions.list_executions"),
         ("elasticjobs executions show", "executions.show_execution"),
@@ -102,6 +104,8 @@ def test_a_run_is_named_by_its_id() -> None:
         ("elasticjobs executions watch", [RUN, "--interval", "soon"], "invalid"),
         ("elasticjobs reconcile", ["--expiry", "3"], "processes that live would be taken for dead"),
         ("elasticjobs jobs list", ["--output", "xml"], "invalid choice"),
+        ("elasticjobs db check", ["--output", "xml"], "invalid choice"),
+        ("elasticjobs db downgrade", [], "required: --to-version"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_its_reason(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_elasticjobs.authentication import ManagedIdentity, SqlLogin
+from airflow_provider_elasticjobs.authentication.token_cache import CachedToken
 from airflow_provider_elasticjobs.connections import connect as module
 from airflow_provider_elasticjobs.connections.connect import connect, connector, token_attribute
 from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
@@ -57,7 +58,7 @@ def test_arguments_come_before_the_settings_own(driver: FakeDriver) -> None:
 
 
 def test_a_token_is_passed_as_the_driver_wants_it(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ManagedIdentity, "access_token", lambda self: "T\u00f6ken")
+    monkeypatch.setattr(ManagedIdentity, "access_token", lambda self: CachedToken("T\u00f6ken", 2.0**40))
     connect(ConnectionSettings(ManagedIdentity(), server="s", driver="D"))
     ((text, options),) = driver.calls
     assert options["attrs_before"] == {1256: struct.pack("<I", 10) + "T\u00f6ken".encode("utf-16-le")}
@@ -72,7 +73,7 @@ def test_without_a_server_nothing_is_tried(driver: FakeDriver) -> None:
 
 
 def test_a_missing_token_is_told_with_server_and_database(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: ManagedIdentity) -> str:
+    def fail(self: ManagedIdentity) -> CachedToken:
         raise LoginFailedError("no access token for x")
 
     monkeypatch.setattr(ManagedIdentity, "access_token", fail)

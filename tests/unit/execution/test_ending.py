@@ -10,6 +10,7 @@ from airflow_provider_elasticjobs.exceptions import (
     ElasticJobsError,
     LoginFailedError,
     OutcomeUnknownError,
+    OutputError,
     ScriptCancelledError,
     ScriptError,
     ServerUnreachableError,
@@ -71,6 +72,26 @@ def test_attempts_are_one_more_than_retries() -> None:
 def test_an_unknown_outcome_is_not_repeated_unless_idempotent() -> None:
     assert not _retried(LOST, idempotent=False)
     assert _retried(DIVISION, idempotent=False)
+
+
+def test_an_output_that_failed_after_the_script_was_sent_is_not_repeated_unless_idempotent() -> None:
+    before, after = OutputError("away"), OutputError("away")
+    after.script_was_sent = True
+    assert _retried(before, idempotent=False)
+    assert not _retried(after, idempotent=False)
+    assert _retried(after)
+
+
+def test_an_output_is_as_transient_as_what_kept_it_from_being_written() -> None:
+    def caused(cause: ElasticJobsError | None) -> OutputError:
+        error = OutputError("not written")
+        error.__cause__ = cause
+        return error
+
+    assert _retried(caused(LOST), retry_on="transient")
+    assert _retried(caused(LoginFailedError("paused", number=40613)), retry_on="transient")
+    assert not _retried(caused(DIVISION), retry_on="transient")
+    assert not _retried(caused(None), retry_on="transient")
 
 
 @pytest.mark.parametrize("error", [DriverNotFoundError("no driver"), DefinitionError("GO;")])

@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+    TaskDeferred,
+)
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError, JobDatabaseError
@@ -17,12 +23,15 @@ from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.target import TargetResult
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.operators import elastic_job
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
 from tests.unit.operators.contexts import context
 
+TABLE = SqlDatabaseOutput("s.example", "d", "t")
 TARGET = {"server": "s.example", "database": "d1", "execution_id": "2f6d7b51-0a5e-4d7e-8b53-1f4c1f5f2a10"}
 
 CHUNK = TargetChunk(UUID(int=3), 1, 51, 100, 5000)
@@ -101,6 +110,16 @@ class TestDeferrable:
         task = operator(target={**TARGET, "conn_id": "theirs"}, elasticjobs_conn_id="mine")
         assert self.deferred(task).elasticjobs_conn_id == "theirs"
         assert self.deferred(operator(elasticjobs_conn_id="mine")).elasticjobs_conn_id == "mine"
+
+    def test_a_table_is_written_by_the_steps_connection_unless_it_names_its_own(self) -> None:
+        task = operator(step_output=TABLE, target={**TARGET, "conn_id": "theirs"}, elasticjobs_conn_id="mine")
+        assert self.deferred(task).order["output"] == {**TABLE.to_json(), "conn_id": "mine"}
+        named = replace(TABLE, conn_id="its own")
+        assert self.deferred(operator(step_output=named.to_json())).order["output"] == named.to_json()
+
+    def test_a_storage_has_no_connection_but_its_own(self) -> None:
+        folder = ParquetOutput("s3://bucket")
+        assert self.deferred(operator(step_output=folder)).order["output"] == folder.to_json()
 
     @pytest.mark.parametrize(
         ("event", "error"),
@@ -190,6 +209,54 @@ class TestDeclaration:
         assert again.get_task("run").task_type == "ElasticJobOperator"
         assert again.get_task("mapped").pool == "p"
         assert again.get_task("mapped").map_index_template == elastic_job.TARGET_LABEL
+
+
+class TestSpread:
+    """A target whose time has not come gives its slot back."""
+
+    SPREAD = Rollout(spread=3600).to_json()
+
+    @pytest.fixture
+    def waits(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        asked: dict[str, Any] = {"seconds": 0.0, "rows": [], "closed": 0}
+
+        class Database:
+            def close(self) -> None:
+                asked["closed"] += 1
+
+        def seconds_to_wait(database: object, row: UUID) -> float:
+            asked["rows"].append(row)
+            return float(asked["seconds"])
+
+        monkeypatch.setattr(elastic_job, "connection_settings", lambda conn_id: conn_id)
+        monkeypatch.setattr(elastic_job, "open_job_database", lambda _: Database())
+        monkeypatch.setattr(elastic_job, "seconds_to_wait", seconds_to_wait)
+        return asked
+
+    @pytest.mark.parametrize(("seconds", "absence"), [(20.0, 20), (100.0, 100), (3000.0, 300)])
+    def test_it_comes_back_at_its_time_and_looks_now_and_then(
+        self, waits: dict[str, Any], seconds: float, absence: int
+    ) -> None:
+        waits["seconds"] = seconds
+        before = datetime.now(timezone.utc)
+        with pytest.raises(AirflowRescheduleException) as raised:
+            operator(rollout=self.SPREAD).execute(context())
+        away = (raised.value.reschedule_date - before).total_seconds()
+        assert absence <= away < absence + 10
+        assert waits["rows"] == [UUID(TARGET["execution_id"])]
+        assert waits["closed"] == 1
+
+    @pytest.mark.parametrize("seconds", [0.0, 19.0])
+    def test_one_whose_time_is_near_goes_on(self, waits: dict[str, Any], seconds: float) -> None:
+        waits["seconds"] = seconds
+        with pytest.raises(TaskDeferred):
+            operator(rollout=Rollout(spread=60)).execute(context())
+
+    @pytest.mark.parametrize("rollout", [None, Rollout(max_failures=3), Rollout(max_failures=3).to_json()])
+    def test_without_a_spread_nobody_is_asked(self, waits: dict[str, Any], rollout: Any) -> None:
+        with pytest.raises(TaskDeferred):
+            operator(rollout=rollout).execute(context())
+        assert waits["rows"] == []
 
 
 class TestTrial:

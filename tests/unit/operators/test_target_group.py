@@ -22,13 +22,16 @@ from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.outputs import SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
 from airflow_provider_elasticjobs.model.targets import SqlServer, Target, TargetGroup
 from airflow_provider_elasticjobs.operators import target_group
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
 from tests.unit.operators.contexts import context
 
+TABLE = SqlDatabaseOutput("s.example", "d", "t")
 GROUP = TargetGroup("everyone", [SqlServer("s.example")])
 JOB = Job("j", [JobStep("first", GROUP, "SELECT 1"), JobStep("second", GROUP, "SELECT 2")])
 ROW = uuid5(UUID(int=0), "row")
@@ -67,6 +70,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
     monkeypatch.setattr(target_group, "connection_settings", lambda conn_id: f"settings of {conn_id}")
     monkeypatch.setattr(target_group, "open_job_database", lambda settings: f"database by {settings}")
     monkeypatch.setattr(target_group, "resolver", lambda conn_id: f"resolver by {conn_id}")
+    monkeypatch.setattr(target_group, "measurer", lambda group, conn_id, _: (group, conn_id))
     monkeypatch.setattr(target_group, "connectors", lambda conn_id, **options: (conn_id, options))
     monkeypatch.setattr(target_group, "reconcile", made.reconcile)
     return made
@@ -130,7 +134,7 @@ class TestJob:
 
     def test_alone_it_is_a_job_of_one_step_with_the_mapped_tasks_arguments(self, begun: Begun) -> None:
         caps = {"max_parallelism": 3, "max_parallelism_per_server": 4}
-        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, idempotent=False, **caps)
+        mapped = run("visit", retry={"attempts": 2}, step_timeout=9, idempotent=False, step_output=TABLE, **caps)
         before(mapped).execute(context())
         assert begun.job.name == "a_dag.resolve"
         assert begun.named["job_execution_id"] == job_execution_id("a_dag", "a_run", "resolve")
@@ -145,6 +149,7 @@ class TestJob:
                 max_parallelism_per_server=4,
                 conn_id="elasticjobs_default",
                 idempotent=False,
+                output=TABLE,
             ),
         )
 
@@ -159,6 +164,15 @@ class TestJob:
         with pytest.raises(DefinitionError, match=f"must follow it, not {len(mapped)}"):
             before(*mapped).execute(context())
 
+    @pytest.mark.parametrize("form", [Rollout(max_failures=2, spread=60), Rollout(max_failures=2, spread=60).to_json()])
+    def test_alone_it_has_the_mapped_tasks_budget(self, begun: Begun, form: Any) -> None:
+        before(run(rollout=form)).execute(context())
+        assert begun.job.steps[0].rollout == Rollout(max_failures=2, spread=60)
+
+    def test_alone_it_has_no_waves_because_each_needs_tasks_of_its_own(self, begun: Begun) -> None:
+        with pytest.raises(DefinitionError, match="BeginWaveOperator before each further wave"):
+            before(run(rollout=Rollout(waves=[Wave(count=1)]))).execute(context())
+
     @pytest.mark.parametrize("arguments", [{"target_group": None}, {"job": JOB}])
     def test_a_group_or_a_job_must_be_given_and_not_both(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(DefinitionError, match="either a target_group or a job"):
@@ -171,6 +185,7 @@ class TestConnections:
         assert begun.named["resolve"] == "resolver by scripts"
         before(run(), elasticjobs_conn_id="scripts", refresh_conn_id="lists").execute(context())
         assert begun.named["resolve"] == "resolver by lists"
+        assert begun.named["measure"] == (GROUP, "lists")
 
 
 class TestLostRows:

@@ -8,7 +8,9 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.job import JobStep
+from airflow_provider_elasticjobs.model.outputs import SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
 from airflow_provider_elasticjobs.model.targets import SqlServer, TargetGroup
 from airflow_provider_elasticjobs.task_groups.elastic_job import ElasticJob, valid_id
 
@@ -81,6 +83,54 @@ class TestStructure:
         assert "Job1" in again.task_group_dict
 
 
+class TestWaves:
+    STEP = JobStep("step1", GROUP, "x.sql", rollout=Rollout(waves=[Wave(count=1), Wave(ratio=0.1)], max_failures=2))
+
+    def dag(self, **arguments: Any) -> DAG:
+        return dag_of(steps=[self.STEP, STEPS[1]], **arguments)
+
+    def test_each_wave_has_a_mapped_task_that_waits_for_the_one_before(self) -> None:
+        dag = self.dag()
+        upstream = {
+            task.task_id.removeprefix("Job1."): {one.removeprefix("Job1.") for one in task.upstream_task_ids}
+            for task in dag.tasks
+        }
+        assert upstream["step1.wave_1"] == {"step1.resolve"}
+        assert upstream["step1.begin_wave_2"] == {"step1.resolve", "step1.wave_1"}
+        assert upstream["step1.wave_2"] == {"step1.begin_wave_2"}
+        assert upstream["step1.begin_run"] == {"step1.begin_wave_2", "step1.wave_2"}
+        assert upstream["step1.run"] == {"step1.begin_run"}
+        assert upstream["step_2.resolve"] == {
+            f"step1.{task}" for task in ("resolve", "wave_1", "begin_wave_2", "wave_2", "begin_run", "run")
+        }
+        assert upstream["settle"] == {"step1.wave_1", "step1.wave_2", "step1.run", "step_2.run", "finish"}
+
+    def test_a_wave_begins_after_failures_and_knows_what_began_the_one_before(self) -> None:
+        dag = self.dag(elasticjobs_conn_id="scripts", job_database_conn_id="rows")
+        begin = {name: dag.get_task(f"Job1.step1.begin_{name}") for name in ("wave_2", "run")}
+        assert {str(task.trigger_rule.value) for task in begin.values()} == {"all_done"}
+        assert [(task.wave, task.after_task_id) for task in begin.values()] == [
+            (2, "Job1.step1.resolve"),
+            (3, "Job1.step1.begin_wave_2"),
+        ]
+        assert {(task.job_group_id, task.step_id) for task in begin.values()} == {("Job1", 1)}
+        assert {(task.elasticjobs_conn_id, task.job_database_conn_id) for task in begin.values()} == {
+            ("scripts", "rows")
+        }
+
+    def test_every_wave_runs_the_same_script_in_the_same_pool(self) -> None:
+        dag = self.dag(tier="JA100")
+        waves = [dag.get_task(f"Job1.step1.{name}") for name in ("wave_1", "wave_2", "run")]
+        assert {task.pool for task in waves} == {"JA100"}
+        assert {task.partial_kwargs["command"] for task in waves} == {"x.sql"}
+        assert all(task.partial_kwargs["rollout"]["max_failures"] == 2 for task in waves)
+
+    def test_it_survives_serialisation(self) -> None:
+        dag = self.dag()
+        again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        assert sorted(again.task_ids) == sorted(dag.task_ids)
+
+
 class TestArguments:
     def mapped(self, step: str = "step1", **arguments: Any) -> Any:
         return dag_of(**arguments).get_task(f"Job1.{step}.run")
@@ -132,6 +182,11 @@ class TestArguments:
         for step in ("step1", "step_2"):
             assert dag.get_task(f"Job1.{step}.resolve").targets_per_task == arguments["targets_per_task"]
             assert dag.get_task(f"Job1.{step}.run").pool_slots == slots
+
+    def test_a_step_brings_its_output(self) -> None:
+        output = SqlDatabaseOutput("s", "d", "t")
+        arguments = self.mapped(steps=[JobStep("step1", GROUP, "x.sql", output=output)]).partial_kwargs
+        assert arguments["step_output"] == output.to_json()
 
     def test_retries_meant_for_other_tasks_do_not_multiply_those_of_a_step(self) -> None:
         with DAG("a_dag", schedule=None, default_args={"retries": 3}) as dag:

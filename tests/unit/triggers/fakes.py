@@ -48,6 +48,7 @@ class FakeExecution:
         agent: object,
         connect: object,
         log: Callable[[int, str], None],
+        output: object,
         stubborn: bool = False,
     ) -> None:
         self.order = order
@@ -55,6 +56,7 @@ class FakeExecution:
         self.agent = agent
         self.connect = connect
         self.log = log
+        self.output = output
         self.started = threading.Event()
         self.calls: list[str] = []
         self._stubborn = stubborn

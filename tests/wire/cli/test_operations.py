@@ -96,3 +96,39 @@ def test_a_database_without_the_schema_is_told(
     monkeypatch.setattr(job_database, "open_job_database", lambda _: empty)
     with pytest.raises(SystemExit, match="is not installed as a job database: run 'airflow elasticjobs db upgrade'"):
         printed(executions.show_execution, job_execution_id=uuid4())
+
+
+def test_a_job_database_is_installed_looked_at_and_taken_back(
+    server: LiveServer,
+    new_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = new_database()
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "")
+    monkeypatch.setattr(airflow_connection, "connection_settings", lambda conn_id: conn_id)
+    monkeypatch.setattr(job_database, "open_job_database", lambda _: server.job_database(name))
+    arguments = Namespace(conn_id="rows", verbose=False, output="json", to_version=0, yes=False)
+
+    def checked() -> Any:
+        with pytest.raises(SystemExit) as ended:
+            job_database.check(arguments)
+        told = json.loads(capsys.readouterr().out)
+        assert ended.value.code == (0 if told["is_ready"] else 1)
+        return told
+
+    before = checked()
+    assert (before["version"], len(before["pending"])) == (0, before["known_version"])
+    job_database.upgrade(arguments)
+    assert f"has version {before['known_version']} of the schema: applied 001_tables" in capsys.readouterr().out
+    assert checked()["is_ready"] is True
+    database = server.job_database(name)
+    run = Run(database)
+    run.run_target(run.begin(1)[0])
+    database.close()
+    with pytest.raises(SystemExit, match=r"would lose .*3 row\(s\) of jobs_internal\.executions.*--yes"):
+        job_database.downgrade(arguments)
+    arguments.yes = True
+    job_database.downgrade(arguments)
+    assert "holds nothing of the job database any more" in capsys.readouterr().out
+    assert checked()["version"] == 0

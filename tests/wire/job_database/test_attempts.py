@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from airflow_provider_elasticjobs.job_database.cancellation import cancel_execut
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.executions import begin_attempt, finish_target, wait_for_retry
 from airflow_provider_elasticjobs.job_database.places import note_waiting
-from airflow_provider_elasticjobs.job_database.records import AlreadyFinished, AttemptMessage
+from airflow_provider_elasticjobs.job_database.records import AlreadyFinished, AttemptMessage, RegisteredTarget
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.targets import Target
@@ -242,6 +243,8 @@ class TestWaiting:
         assert (found["db2"].task_id, found["db2"].lifecycle) == ("run", "WaitingForRetry")
         note_waiting(db, claims[1], None)
         assert "db3" not in waiting(run)
+        for claim in claims:
+            run.finish(claim, Lifecycle.CANCELED)
 
     def test_a_claim_that_was_lost_notes_nothing(self, db: JobDatabase) -> None:
         run = Run(db)
@@ -257,6 +260,13 @@ _TAKE = Batch(
     execution="uniqueidentifier",
     agent="uniqueidentifier",
 )
+
+
+_ORPHANS = """
+SELECT COUNT(*) AS found FROM jobs_internal.messages AS m
+WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.attempts AS a
+    WHERE a.execution_id = m.execution_id AND a.rerun = m.rerun AND a.attempt = m.attempt);
+"""
 
 
 class TestStepBegunAnew:
@@ -314,6 +324,17 @@ class TestStepBegunAnew:
         assert run.row(1, "db1").target_elastic_pool_name == "new"
         assert run.claim(again, **anew).target == Target(SERVER, "db1", "new", "other_conn")
 
+    def test_a_database_that_is_gone_takes_its_earlier_attempts_with_it(self, db: JobDatabase) -> None:
+        run = Run(db)
+        for target in run.begin(2):
+            finish_target(
+                db, run.claim_and_begin(target), Lifecycle.FAILED, "no", outcome=Outcome.FAILED, messages=[HELLO]
+            )
+        run.begin(2, try_number=2, clear_number=1)
+        (left,) = run.begin(1, try_number=3, clear_number=2)
+        assert {one.target_database_name for one in attempts(db, run.id)} == {left.target.database_name}
+        assert db.run(Batch(_ORPHANS))[0].found == 0
+
     def test_one_that_runs_keeps_the_pool_that_it_has_its_place_in(self, db: JobDatabase) -> None:
         run = Run(db)
         gone, runs = run.begin([Target(SERVER, "db1", "old"), Target(SERVER, "db2", "old")])
@@ -322,3 +343,45 @@ class TestStepBegunAnew:
         run.begin([Target(SERVER, "db1"), Target(SERVER, "db2", "new")], try_number=2, clear_number=1)
         assert run.row(1, "db2").target_elastic_pool_name == "old"
         assert run.finish(claim).written
+
+
+class TestAtOnce:
+    """Whatever comes first, each row ends with its attempts in order; the rules of the rows are looked at after it."""
+
+    def test_one_process_finishes_what_another_takes_over(self, db: JobDatabase) -> None:
+        run = Run(db)
+        targets = run.begin(30)
+        claims = [run.claim_and_begin(target) for target in targets]
+
+        def take_over(target: RegisteredTarget) -> int:
+            claim = run.try_claim(target)
+            if isinstance(claim, AlreadyFinished) or not begin_attempt(db, claim, claim.attempts + 1).begun:
+                return 0
+            return int(run.finish(claim).written)
+
+        with ThreadPoolExecutor(8) as threads:
+            finished = [threads.submit(run.finish, claim) for claim in claims]
+            taken = [threads.submit(take_over, target) for target in targets]
+        assert sum(each.result().written for each in finished) + sum(each.result() for each in taken) == 30
+        assert run.lifecycles() == ("Succeeded", "Succeeded")
+        last = {one.target_database_name: one.outcome for one in attempts(db, run.id)}
+        assert list(last.values()) == ["succeeded"] * 30
+
+    def test_a_run_is_stopped_while_its_attempts_begin_and_end(self, db: JobDatabase) -> None:
+        run = Run(db)
+        targets = run.begin(30)
+
+        def work(target: RegisteredTarget) -> None:
+            claim = run.try_claim(target)
+            if isinstance(claim, AlreadyFinished):
+                return
+            if begin_attempt(db, claim, 1).begun and wait_for_retry(db, claim, "no", delay_seconds=0):
+                begin_attempt(db, claim, 2)
+            run.finish(claim, Lifecycle.CANCELED)
+
+        with ThreadPoolExecutor(8) as threads:
+            working = [threads.submit(work, target) for target in targets]
+            cancel_execution(db, run.id)
+        assert [each.result() for each in working] == [None] * 30
+        assert run.lifecycles() == ("Canceled", "Canceled")
+        assert all(one.outcome in ("failed", "cancelled") for one in attempts(db, run.id))

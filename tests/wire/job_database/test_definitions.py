@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.definitions import register_job
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, TargetGroup
 from tests.wire.job_database.runs import SERVER, Run, databases, new_job
@@ -32,6 +34,13 @@ def _members(db: JobDatabase, group: str) -> set[tuple[Any, ...]]:
     }
 
 
+OPTIONS = """
+SELECT s.output_options FROM jobs_internal.job_steps AS s
+INNER JOIN jobs_internal.jobs AS j ON j.job_id = s.job_id AND j.job_version = s.job_version
+WHERE j.job_name = @name ORDER BY s.step_id;
+"""
+
+
 def test_a_step_is_kept_with_all_its_options(db: JobDatabase) -> None:
     group = TargetGroup(f"group {uuid4().hex}", [SqlServer(SERVER)])
     retry = RetryPolicy(attempts=3, initial_interval=5, maximum_interval=60, backoff_multiplier=1.5)
@@ -51,6 +60,27 @@ def test_a_step_is_kept_with_all_its_options(db: JobDatabase) -> None:
     assert (head.description, head.enabled, head.schedule_interval_type) == ("what it does", False, "Once")
     assert str(head.schedule_start_time) == "0001-01-01 00:00:00"
     assert str(head.schedule_end_time) == "9999-12-31 11:59:59"
+
+
+def test_an_output_is_kept_in_the_documented_columns(db: JobDatabase) -> None:
+    step = new_job("SELECT 1;").steps[0]
+    table = SqlDatabaseOutput("s", "d", "t", conn_id="c")
+    outputs = [table, replace(table, result_sets="all", add_columns=["server_name"]), ParquetOutput("s3://b"), None]
+    steps = [replace(step, name=f"step{number}", output=output) for number, output in enumerate(outputs)]
+    job = Job(f"job {uuid4().hex}", steps)
+    assert register_job(db, job) == register_job(db, job)
+    columns = ("output_type", "output_credential_name", "output_server_name", "output_database_name")
+    columns += ("output_schema_name", "output_table_name", "output_subscription_id", "output_resource_group_name")
+    rows = [tuple(getattr(row, column) for column in columns) for row in _steps(db, job)]
+    documented = ("SqlDatabase", "c", "s", "d", "dbo", "t", None, None)
+    assert rows == [documented, documented, (None,) * 8, (None,) * 8]
+    options = _query(db, OPTIONS, job.name)
+    assert [row[0] and json.loads(row[0]) for row in options] == [
+        None,
+        {"result_sets": "all", "add_columns": ["server_name"]},
+        {"output_type": "Parquet", "path": "s3://b"},
+        None,
+    ]
 
 
 def test_a_command_of_a_million_characters_is_kept(db: JobDatabase) -> None:
@@ -80,6 +110,8 @@ class TestVersions:
             {"max_parallelism": 2},
             {"max_parallelism_per_server": 2},
             {"conn_id": "other"},
+            {"output": SqlDatabaseOutput("s", "d", "t")},
+            {"output": ParquetOutput("s3://bucket")},
             {"target_group": TargetGroup("another group", [SqlServer(SERVER)])},
         ],
         ids=str,

@@ -1,7 +1,10 @@
+"""Installing and upgrading: what is there afterwards, and when nothing is touched."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,12 +13,16 @@ from airflow_provider_elasticjobs.exceptions import JobDatabaseError
 from airflow_provider_elasticjobs.job_database.attempt_history import attempts
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target, finish_target
-from airflow_provider_elasticjobs.job_database.install import check, current_version, schema_steps, upgrade
+from airflow_provider_elasticjobs.job_database.inspection import inspect_job_database
+from airflow_provider_elasticjobs.job_database.install import current_version, upgrade
 from airflow_provider_elasticjobs.job_database.purge import Purged, purge_history
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
+from airflow_provider_elasticjobs.job_database.schema_steps import SchemaStep, schema_steps
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from tests.job_database_invariants import broken_invariants
 from tests.wire.conftest import LiveServer
+from tests.wire.job_database.runs import Run, new_job
 
 NewDatabase = Callable[[], str]
 LATEST = schema_steps()[-1].version
@@ -26,22 +33,15 @@ def test_an_empty_database_gets_every_step_once(server: LiveServer, new_database
     assert current_version(db) == 0
     assert upgrade(db) == [step.name for step in schema_steps()]
     assert upgrade(db) == []
-    assert check(db) == current_version(db) == LATEST
+    assert inspect_job_database(db).version == current_version(db) == LATEST
     recorded = db.run(Batch("SELECT version, name FROM jobs_internal.schema_versions ORDER BY version;"))
     assert [(row.version, row.name) for row in recorded] == [(step.version, step.name) for step in schema_steps()]
     db.close()
 
 
-def test_a_database_with_runs_in_it_gets_the_attempts(
-    server: LiveServer, new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from airflow_provider_elasticjobs.job_database import install  # noqa: PLC0415
-
+def test_a_database_with_runs_in_it_gets_the_attempts(server: LiveServer, new_database: NewDatabase) -> None:
     db = server.job_database(new_database())
-    before = [step for step in schema_steps() if step.version < 10]
-    with monkeypatch.context() as patched:
-        patched.setattr(install, "schema_steps", lambda: before)
-        upgrade(db)
+    upgrade(db, [step for step in schema_steps() if step.version < 10])
     assert current_version(db) == 9
     db.run(_RUN_OF_VERSION_9, job=(job := uuid4()), run=(run := uuid4()), target=(target := uuid4()), step=uuid4())
     assert upgrade(db) == [step.name for step in schema_steps() if step.version >= 10]
@@ -96,24 +96,106 @@ def test_two_at_once_install_each_step_once(server: LiveServer, new_database: Ne
         applied = list(threads.map(upgrade, databases))
     assert sorted(step for each in applied for step in each) == [step.name for step in schema_steps()]
     for db in databases:
-        assert check(db) == LATEST
+        assert current_version(db) == LATEST
         db.close()
 
 
-def test_a_step_that_fails_leaves_nothing_behind(
-    server: LiveServer, new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("broken_at", [1, 5])
+def test_a_step_that_fails_in_the_middle_leaves_the_version_as_it_was(
+    server: LiveServer, new_database: NewDatabase, broken_at: int
 ) -> None:
-    from airflow_provider_elasticjobs.job_database import install  # noqa: PLC0415
-
-    first, *rest = schema_steps()
-    broken = install.SchemaStep(1, first.name, first.script + "\nGO\nSELECT * FROM jobs_internal.no_such_table;")
+    steps = schema_steps()
+    whole = steps[broken_at - 1]
+    script = whole.script + "\nGO\nSELECT * FROM jobs_internal.no_such_table;"
+    broken = [*steps[: broken_at - 1], SchemaStep(broken_at, whole.name, script), *steps[broken_at:]]
     db = server.job_database(new_database())
-    with monkeypatch.context() as patched:
-        patched.setattr(install, "schema_steps", lambda: [broken, *rest])
-        with pytest.raises(JobDatabaseError, match="no_such_table"):
-            upgrade(db)
-    assert current_version(db) == 0
-    assert upgrade(db) == [step.name for step in schema_steps()]
+    with pytest.raises(JobDatabaseError, match="no_such_table"):
+        upgrade(db, broken)
+    assert current_version(db) == broken_at - 1
+    assert upgrade(db) == [step.name for step in steps[broken_at - 1 :]]
+    db.close()
+
+
+@pytest.mark.sandbox_only
+@pytest.mark.parametrize(
+    ("kind", "containing"),
+    [
+        ("dropped_before", "CREATE PROCEDURE jobs.sp_update_job"),
+        ("dropped_after", "CREATE PROCEDURE jobs.sp_update_job"),
+        ("dropped_after", "COMMIT TRANSACTION"),
+        ("deadlock", "INSERT INTO jobs_internal.schema_versions"),
+    ],
+)
+def test_a_fault_on_the_way_is_got_over(
+    server: LiveServer, new_database: NewDatabase, sandbox: Any, kind: str, containing: str
+) -> None:
+    db = server.job_database(new_database())
+    sandbox.add_fault(kind, server=server.name, database=db.database, containing=containing)
+    upgrade(db)
+    assert sandbox.pending_faults() == []
+    assert current_version(db) == LATEST
+    recorded = db.run(Batch("SELECT version FROM jobs_internal.schema_versions ORDER BY version;"))
+    assert [row.version for row in recorded] == [step.version for step in schema_steps()]
+    db.close()
+
+
+@pytest.mark.sandbox_only
+def test_an_error_of_the_server_in_the_middle_leaves_the_version_as_it_was(
+    server: LiveServer, new_database: NewDatabase, sandbox: Any
+) -> None:
+    db = server.job_database(new_database())
+    text = "CREATE PROCEDURE jobs.sp_update_jobstep"
+    sandbox.add_fault("error", server=server.name, database=db.database, containing=text, number=1105)
+    with pytest.raises(JobDatabaseError) as caught:
+        upgrade(db)
+    assert caught.value.number == 1105
+    assert current_version(db) == 6
+    upgrade(db)
+    assert current_version(db) == LATEST
+    db.close()
+
+
+_OLD_ROWS = """
+DECLARE @job uniqueidentifier = '0f8fad5b-d9cb-469f-a165-70867728950e', @group uniqueidentifier = NEWID(),
+    @target uniqueidentifier = NEWID(), @run uniqueidentifier = NEWID(), @then datetime2(7) = '2024-05-06 07:08:09';
+INSERT INTO jobs_internal.jobs VALUES (@job, N'old job', '00000000-0000-0000-0000-000000000000', 1, N'', 0,
+    N'Once', 1, '0001-01-01', '9999-12-31', @then, NULL);
+INSERT INTO jobs_internal.job_versions VALUES (@job, 1, @then);
+INSERT INTO jobs_internal.target_groups VALUES
+    (@group, N'old group', '00000000-0000-0000-0000-000000000000', @then, NULL);
+INSERT INTO jobs_internal.targets VALUES (@target, N'SqlDatabase', N's', N'd', N'', N'', NULL, NULL, NULL);
+INSERT INTO jobs_internal.target_group_members VALUES (@group, @target, N'Include', NULL);
+INSERT INTO jobs_internal.job_steps (job_id, job_version, step_id, step_name, command_type, command_source, command,
+    target_group_id, initial_retry_interval_milliseconds, maximum_retry_interval_milliseconds,
+    retry_interval_backoff_multiplier, retry_attempts, step_timeout_milliseconds)
+VALUES (@job, 1, 1, N'step1', N'TSql', N'Inline', N'SELECT 1;', @group, 1000, 2000, 2, 3, 4000);
+INSERT INTO jobs_internal.executions (execution_id, job_execution_id, job_id, job_version, step_id, is_active,
+    lifecycle, create_time, start_time, end_time, current_attempts, current_attempt_start_time, last_message,
+    target_type, target_id, target_server_name, target_database_name, round, lock_count, lost_attempt,
+    airflow_clear_number)
+VALUES (@run, @run, @job, 1, NULL, 0, N'Succeeded', @then, @then, @then, 0, NULL, N'done', NULL, NULL, NULL, NULL,
+        1, 0, 0, 0),
+    (NEWID(), @run, @job, 1, 1, 0, N'Succeeded', @then, @then, @then, 1, @then, N'done', N'TargetGroup', @group,
+        NULL, NULL, 1, 0, 0, 0),
+    (NEWID(), @run, @job, 1, 1, 0, N'Succeeded', @then, @then, @then, 1, @then, N'done', N'SqlDatabase', @target,
+        N's', N'd', 1, 0, 0, 0);
+"""
+
+
+def test_an_older_version_with_rows_in_it_is_upgraded(server: LiveServer, new_database: NewDatabase) -> None:
+    db = server.job_database(new_database())
+    upgrade(db, [step for step in schema_steps() if step.version <= 4])
+    db.transact(lambda session: session.text(_OLD_ROWS))
+    upgrade(db)
+    unknown = "a row's attempts are all written down"  # attempts are known from version 10 on
+    assert [each for each in broken_invariants(db) if not each.startswith(unknown)] == []
+    rows = db.run(Batch("SELECT target_database_name FROM jobs.job_executions WHERE job_name = N'old job';"))
+    assert sorted(row.target_database_name or "" for row in rows) == ["", "", "d"]
+    db.run(Batch("EXEC jobs.sp_update_job @job_name = N'old job', @description = N'new words';"))
+    run = Run(db, new_job("SELECT 2;", name="old job"))
+    run.run_target(run.begin(1)[0])
+    assert (run.row().lifecycle, run.row().job_version) == ("Succeeded", 2)
+    assert [each for each in broken_invariants(db) if not each.startswith(unknown)] == []
     db.close()
 
 
@@ -128,17 +210,17 @@ def test_somebody_elses_job_database_is_refused_and_left_alone(server: LiveServe
         " WHERE s.name IN ('jobs', 'jobs_internal');"
     )
     before = db.run(objects)[0].found
-    for refuse in (upgrade, check, current_version):
+    for refuse in (upgrade, inspect_job_database, current_version):
         with pytest.raises(JobDatabaseError, match=f"{name} already has a schema 'jobs'"):
             refuse(db)
     assert db.run(objects)[0].found == before
     db.close()
 
 
-def test_a_database_without_the_schema_says_what_to_do(server: LiveServer, new_database: NewDatabase) -> None:
-    db = server.job_database(new_database())
-    with pytest.raises(JobDatabaseError, match=r"not installed.*airflow elasticjobs db upgrade"):
-        check(db)
+def test_a_database_of_the_servers_own_is_refused(server: LiveServer) -> None:
+    db = server.job_database("master")
+    with pytest.raises(JobDatabaseError, match="one of the server's own databases"):
+        upgrade(db)
     db.close()
 
 
@@ -146,7 +228,7 @@ def test_a_newer_schema_is_refused(server: LiveServer, new_database: NewDatabase
     db = server.job_database(new_database())
     upgrade(db)
     db.run(Batch("INSERT INTO jobs_internal.schema_versions VALUES (999, N'from the future', @now);"))
-    for refuse in (upgrade, check):
+    for refuse in (upgrade, inspect_job_database):
         with pytest.raises(JobDatabaseError, match=r"version 999.*upgrade the package"):
             refuse(db)
     db.close()

@@ -148,6 +148,52 @@ def test_a_reader_reads_and_does_no_more(server: LogicalServer, open_session: Op
     assert ask_session(reader, "SELECT IS_ROLEMEMBER('jobs_reader'), USER_NAME()").rows == [[1, "reader"]]
 
 
+def test_who_makes_a_schema_owns_it_and_what_is_in_it(open_session: Open, ask_session: Ask) -> None:
+    admin = open_session()
+    for sql in (
+        "CREATE SCHEMA theirs", "CREATE TABLE theirs.t (a int)", "CREATE USER maker WITH PASSWORD = 'pw'",
+        "GRANT CREATE SCHEMA TO maker; GRANT CREATE TABLE TO maker; GRANT CREATE ROLE TO maker",
+    ):  # fmt: skip
+        assert ask_session(admin, sql).errors == []
+    maker = open_session(login="maker")
+    for sql in (
+        "CREATE SCHEMA own", "CREATE TABLE own.t (a int); INSERT own.t VALUES (1)", "CREATE INDEX i ON own.t (a)",
+        "CREATE ROLE readers; GRANT SELECT ON SCHEMA::own TO readers", "ALTER TABLE own.t ADD b int; DROP TABLE own.t",
+    ):  # fmt: skip
+        assert ask_session(maker, sql).errors == []
+    for sql, number in (
+        ("CREATE TABLE theirs.u (a int)", 2760), ("CREATE VIEW own.v AS SELECT 1 AS a", 262), ("DROP TABLE theirs.t", 262),
+        ("GRANT SELECT ON SCHEMA::theirs TO readers", 15151), ("DROP ROLE readers", 15151), ("SELECT * FROM theirs.t", 229),
+    ):  # fmt: skip
+        assert ask_session(maker, sql).numbers == [number], sql
+    ask_session(admin, "CREATE USER nobody WITH PASSWORD = 'pw'")
+    assert ask_session(open_session(login="nobody"), "CREATE ROLE r").numbers == [15247]
+
+
+def test_rights_can_be_asked_for(open_session: Open, ask_session: Ask) -> None:
+    admin = open_session()
+    for sql in (
+        "CREATE SCHEMA jobs", "CREATE TABLE jobs.t (a int)", "CREATE PROCEDURE jobs.p AS SELECT 1",
+        "CREATE USER one WITH PASSWORD = 'pw'; CREATE USER two WITH PASSWORD = 'pw'; CREATE USER three WITH PASSWORD = 'pw'",
+        "GRANT SELECT, EXECUTE ON SCHEMA::jobs TO one; DENY SELECT ON jobs.t TO one; GRANT CREATE VIEW TO one",
+        "ALTER ROLE db_ddladmin ADD MEMBER two; ALTER ROLE db_datareader ADD MEMBER two; ALTER ROLE db_owner ADD MEMBER three",
+    ):  # fmt: skip
+        assert ask_session(admin, sql).errors == []
+    asked = ", ".join(
+        f"HAS_PERMS_BY_NAME({what})" for what in (
+            "DB_NAME(), 'DATABASE', 'CREATE VIEW'", "NULL, 'DATABASE', 'CREATE ROLE'", "'jobs', 'SCHEMA', 'SELECT'",
+            "'jobs', 'SCHEMA', 'ALTER'", "'[jobs].[t]', 'OBJECT', 'SELECT'", "'jobs.p', 'OBJECT', 'EXECUTE'",
+            "'nowhere', 'SCHEMA', 'SELECT'", "'jobs.nothing', 'OBJECT', 'SELECT'",
+        )
+    )  # fmt: skip
+    answers = {
+        login: ask_session(open_session(login=login), f"SELECT {asked}").rows[0] for login in ("one", "two", "three")
+    }
+    assert answers == {
+        "one": [1, 0, 1, 0, 0, 1, None, None], "two": [1, 0, 1, 1, 1, 0, None, None], "three": [1, 1, 1, 1, 1, 1, None, None],
+    }  # fmt: skip
+
+
 def test_reset_returns_to_the_state_after_login(open_session: Open, ask_session: Ask) -> None:
     session = open_session()
     ask_session(

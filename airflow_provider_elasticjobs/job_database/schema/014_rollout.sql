@@ -1,0 +1,100 @@
+-- Rollouts: waves, a budget of failures, starts that are spread in time. The definition is the step's, as JSON.
+ALTER TABLE jobs_internal.job_steps ADD rollout nvarchar(max) NULL;
+GO
+-- The wave of a target, and how long after the wave's beginning its script may begin. NULL in a step without a rollout.
+ALTER TABLE jobs_internal.executions ADD wave int NULL;
+GO
+ALTER TABLE jobs_internal.executions ADD start_delay_milliseconds int NULL;
+GO
+-- One row for each wave of a step's rollout in one run, and wave 0 for the step as a whole. Whoever begins a target or
+-- ends one badly writes wave 0 first (the flag has no meaning), so that failures are counted by one at a time.
+-- Failures count from counted_since on, in the step's present round.
+CREATE TABLE jobs_internal.rollout_waves (
+    job_execution_id uniqueidentifier NOT NULL,
+    step_id int NOT NULL,
+    wave int NOT NULL,
+    target_count int NOT NULL,
+    max_failures int NULL,
+    spread_milliseconds int NOT NULL,
+    begin_time datetime2(7) NULL,
+    counted_since datetime2(7) NOT NULL,
+    round int NOT NULL,
+    flag int NOT NULL,
+    CONSTRAINT PK_rollout_waves PRIMARY KEY (job_execution_id, step_id, wave)
+);
+GO
+-- Counting failures reads this index alone.
+CREATE INDEX IX_executions_rollout ON jobs_internal.executions
+    (job_execution_id, step_id, lifecycle)
+    INCLUDE (wave, round, end_time)
+    WHERE wave IS NOT NULL;
+GO
+-- How far a rollout is.
+CREATE VIEW jobs_ext.rollout_waves AS
+SELECT w.job_execution_id, w.step_id, w.wave, w.target_count, w.max_failures, w.begin_time,
+    COALESCE(SUM(CASE WHEN e.is_active = 0 THEN 1 ELSE 0 END), 0) AS ended,
+    COALESCE(SUM(CASE WHEN e.lifecycle IN ('Failed', 'TimedOut') THEN 1 ELSE 0 END), 0) AS failed,
+    COALESCE(SUM(CASE WHEN e.lifecycle = 'Skipped' THEN 1 ELSE 0 END), 0) AS skipped
+FROM jobs_internal.rollout_waves AS w
+LEFT JOIN jobs_internal.executions AS e
+    ON e.job_execution_id = w.job_execution_id AND e.step_id = w.step_id AND e.round = w.round
+    AND (e.wave = w.wave OR (w.wave = 0 AND e.wave IS NOT NULL))
+GROUP BY w.job_execution_id, w.step_id, w.wave, w.target_count, w.max_failures, w.begin_time;
+GO
+DROP PROCEDURE jobs_internal.purge_runs;
+GO
+-- Removes a batch of runs that have ended, or as much of them as one transaction should: messages and attempts before
+-- their targets, targets before steps, the run's own row last. The newest run of a job that is not deleted stays: its
+-- next due time follows from it. The runs' rows are locked first, as all writers do, and looked at again: one that a
+-- cleared task has begun anew stays. Done when @rows is 0.
+CREATE PROCEDURE jobs_internal.purge_runs
+    @job_id uniqueidentifier,
+    @oldest_date datetime2,
+    @most_runs int,
+    @most_rows int,
+    @runs int OUTPUT,
+    @rows int OUTPUT
+AS
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+    DECLARE @chosen TABLE (run uniqueidentifier NOT NULL PRIMARY KEY);
+    DECLARE @targets TABLE (target uniqueidentifier NOT NULL PRIMARY KEY);
+    INSERT INTO @chosen (run)
+    SELECT TOP (@most_runs) e.execution_id
+    FROM jobs_internal.executions AS e
+    INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
+    WHERE e.step_id IS NULL AND e.is_active = 0 AND (@oldest_date IS NULL OR e.end_time < @oldest_date)
+        AND (@job_id IS NULL OR e.job_id = @job_id)
+        AND (j.delete_requested_time IS NOT NULL OR EXISTS (SELECT 1 FROM jobs_internal.executions AS n
+            WHERE n.job_id = e.job_id AND n.step_id IS NULL AND (n.create_time > e.create_time
+                OR (n.create_time = e.create_time AND n.execution_id > e.execution_id))))
+        AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS c
+            WHERE c.job_execution_id = e.execution_id AND c.is_active = 1)
+    ORDER BY e.end_time, e.execution_id;
+    BEGIN TRANSACTION;
+    UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id IN (SELECT run FROM @chosen);
+    DELETE FROM @chosen
+    WHERE run IN (SELECT execution_id FROM jobs_internal.executions WHERE step_id IS NULL AND is_active = 1);
+    INSERT INTO @targets (target)
+    SELECT TOP (@most_rows) execution_id FROM jobs_internal.executions
+    WHERE job_execution_id IN (SELECT run FROM @chosen) AND target_type = N'SqlDatabase';
+    DELETE FROM jobs_internal.messages WHERE execution_id IN (SELECT target FROM @targets);
+    DELETE FROM jobs_internal.attempts WHERE execution_id IN (SELECT target FROM @targets);
+    DELETE FROM jobs_internal.executions WHERE execution_id IN (SELECT target FROM @targets);
+    SET @rows = @@ROWCOUNT;
+    DELETE FROM @chosen
+    WHERE EXISTS (SELECT 1 FROM jobs_internal.executions
+        WHERE job_execution_id = run AND target_type = N'SqlDatabase');
+    DELETE FROM jobs_internal.executions
+    WHERE job_execution_id IN (SELECT run FROM @chosen) AND target_type = N'TargetGroup';
+    SET @rows = @rows + @@ROWCOUNT;
+    DELETE FROM jobs_internal.rollout_waves WHERE job_execution_id IN (SELECT run FROM @chosen);
+    DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id IN (SELECT run FROM @chosen);
+    DELETE FROM jobs_internal.executions WHERE execution_id IN (SELECT run FROM @chosen);
+    SET @runs = @@ROWCOUNT;
+    SET @rows = @rows + @runs;
+    COMMIT TRANSACTION;
+    RETURN 0;
+END;
+GO
