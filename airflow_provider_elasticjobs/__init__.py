@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
     from airflow_provider_elasticjobs.model.retry import RetryPolicy
     from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
-    from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, Target, TargetGroup
+    from airflow_provider_elasticjobs.model.targets import (
+        FailedTargets,
+        SqlDatabase,
+        SqlElasticPool,
+        SqlQueryTargets,
+        SqlServer,
+        SqlShardMap,
+        Target,
+        TargetGroup,
+    )
     from airflow_provider_elasticjobs.operators.begin_wave import BeginWaveOperator
     from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
     from airflow_provider_elasticjobs.operators.execution_request import (
@@ -38,6 +47,7 @@ __all__ = [
     "ElasticJobOperator",
     "ElasticJobsError",
     "ElasticJobsHook",
+    "FailedTargets",
     "Job",
     "JobStep",
     "Lifecycle",
@@ -50,7 +60,9 @@ __all__ = [
     "SqlDatabase",
     "SqlDatabaseOutput",
     "SqlElasticPool",
+    "SqlQueryTargets",
     "SqlServer",
+    "SqlShardMap",
     "StartElasticJobOperator",
     "StopElasticJobOperator",
     "Target",
@@ -65,6 +77,7 @@ _MODULES = {
     "ElasticJobOperator": "operators.elastic_job",
     "ElasticJobsError": "exceptions",
     "ElasticJobsHook": "hooks.elasticjobs",
+    "FailedTargets": "model.targets",
     "Job": "model.job",
     "JobStep": "model.job",
     "Lifecycle": "model.lifecycle",
@@ -77,7 +90,9 @@ _MODULES = {
     "SqlDatabase": "model.targets",
     "SqlDatabaseOutput": "model.outputs",
     "SqlElasticPool": "model.targets",
+    "SqlQueryTargets": "model.targets",
     "SqlServer": "model.targets",
+    "SqlShardMap": "model.targets",
     "StartElasticJobOperator": "operators.execution_request",
     "StopElasticJobOperator": "operators.execution_request",
     "Target": "model.targets",

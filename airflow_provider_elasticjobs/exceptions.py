@@ -9,6 +9,7 @@ ElasticJobsError
 ├── TargetConnectionError      a database could not be connected to
 │   ├── LoginFailedError       the server refused the identity
 │   ├── DatabaseNotFoundError  the server does not know the database, or the identity may not open it
+│   │   └── DatabaseDroppedError  asked in master, the server says that the database is gone
 │   ├── FirewallError          the server's firewall refused this address
 │   └── ServerUnreachableError no answer from the host
 ├── ScriptError                the server refused a statement of the script
@@ -29,6 +30,7 @@ from typing import Any
 __all__ = [
     "ClaimLostError",
     "ConnectionSettingsError",
+    "DatabaseDroppedError",
     "DatabaseNotFoundError",
     "DefinitionError",
     "DriverNotFoundError",
@@ -111,6 +113,10 @@ class LoginFailedError(TargetConnectionError):
 
 class DatabaseNotFoundError(TargetConnectionError):
     """The server cannot open the database for this login (4060, 911)."""
+
+
+class DatabaseDroppedError(DatabaseNotFoundError):
+    """The database is not on its server any more, as the server's ``master`` says."""
 
 
 class FirewallError(TargetConnectionError):

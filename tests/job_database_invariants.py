@@ -145,12 +145,14 @@ FROM jobs_internal.attempts AS a INNER JOIN jobs_internal.executions AS e ON e.e
 WHERE (a.end_time IS NULL AND NOT (e.lifecycle = 'InProgress' AND a.rerun = e.rerun AND a.attempt = e.current_attempts))
     OR (a.end_time IS NOT NULL AND e.lifecycle = 'InProgress' AND a.rerun = e.rerun AND a.attempt = e.current_attempts);
 """,
-    "a row has the outcome of the attempt that it waits after, or ended with": """
+    "a row has the outcome of the attempt that it waits after, or ended with, unless an earlier one is unknown": """
 SELECT e.execution_id, e.lifecycle, e.outcome, a.attempt, a.outcome
 FROM jobs_internal.attempts AS a INNER JOIN jobs_internal.executions AS e ON e.execution_id = a.execution_id
 WHERE a.rerun = e.rerun AND a.attempt = e.current_attempts
     AND (e.lifecycle IN ('WaitingForRetry', 'Succeeded') OR e.end_time = a.end_time)
-    AND (e.outcome <> a.outcome OR COALESCE(e.error_number, 0) <> COALESCE(a.error_number, 0)
+    AND ((e.outcome <> a.outcome AND NOT (e.outcome = 'unknown' AND EXISTS (SELECT 1 FROM jobs_internal.attempts AS b
+            WHERE b.execution_id = a.execution_id AND b.rerun = a.rerun AND b.attempt < a.attempt
+                AND b.outcome = 'unknown'))) OR COALESCE(e.error_number, 0) <> COALESCE(a.error_number, 0)
         OR (a.outcome <> 'unknown' AND e.last_message <> a.message));
 """,
     "attempts follow each other": """

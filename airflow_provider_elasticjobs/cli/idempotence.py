@@ -21,10 +21,12 @@ from airflow_provider_elasticjobs.cli.output import show_json
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError
 from airflow_provider_elasticjobs.execution.idempotence import IdempotenceReport, check_idempotence
+from airflow_provider_elasticjobs.model.parameters import ParameterValue, read_parameters
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION
 from airflow_provider_elasticjobs.tsql.batches import split_batches
+from airflow_provider_elasticjobs.tsql.parameters import bound
 from airflow_provider_elasticjobs.tsql.variables import substitute
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_idempotent"]
 
+#: Arguments of the operator that the script is run with.
+_ARGUMENTS = ("command", "elasticjobs_conn_id", "parameters", "bind_parameters")
 _APPLICATION = "elasticjobs check-idempotent"
 
 
@@ -59,7 +63,7 @@ def _arguments(dag: DAG, task_id: str) -> Mapping[str, Any]:
     if isinstance(task, MappedOperator) and issubclass(task.operator_class, ElasticJobOperator):
         return task.partial_kwargs
     if isinstance(task, ElasticJobOperator):
-        return {name: getattr(task, name) for name in ("command", "elasticjobs_conn_id")}
+        return {name: getattr(task, name) for name in _ARGUMENTS}
     runs = [
         each.task_id
         for each in dag.tasks
@@ -72,11 +76,15 @@ def _arguments(dag: DAG, task_id: str) -> Mapping[str, Any]:
 def _check(dag: DAG, args: Namespace, arguments: Mapping[str, Any]) -> IdempotenceReport:
     server, _, database = args.target.rpartition("/")
     target = Target(server, database)
-    script = substitute(_rendered(dag, str(arguments["command"])), _variables(dag, args.task_id))
+    parameters = _parameters(dag, args.task_id, arguments)
+    variables = {**_variables(dag, args.task_id), **{name.lower(): value for name, value in parameters.items()}}
+    batches = split_batches(substitute(_rendered(dag, str(arguments["command"])), variables))
+    if arguments.get("bind_parameters"):
+        batches = [bound(batch, parameters) for batch in batches]
     conn_id = args.elasticjobs_conn_id or arguments.get("elasticjobs_conn_id") or DEFAULT_CONNECTION
     connection = connector(settings_of(conn_id, "--elasticjobs-conn-id"))(server, database, _APPLICATION)
     try:
-        return check_idempotence(connection, split_batches(script), target, max_rows=args.max_rows)
+        return check_idempotence(connection, batches, target, max_rows=args.max_rows)
     finally:
         connection.close()
 
@@ -89,15 +97,25 @@ def _rendered(dag: DAG, command: str) -> str:
         if command.endswith(tuple(ElasticJobOperator.template_ext))
         else environment.from_string(command)
     )
+    return template.render(**_context(dag))
+
+
+def _context(dag: DAG) -> dict[str, Any]:
     now = datetime.now(timezone.utc)
-    return template.render(
-        dag=dag,
-        params=dag.params.dump(),
-        logical_date=now,
-        ds=f"{now:%Y-%m-%d}",
-        ds_nodash=f"{now:%Y%m%d}",
-        ts=now.isoformat(),
-    )
+    return {
+        "dag": dag,
+        "params": dag.params.dump(),
+        "logical_date": now,
+        "ds": f"{now:%Y-%m-%d}",
+        "ds_nodash": f"{now:%Y%m%d}",
+        "ts": now.isoformat(),
+    }
+
+
+def _parameters(dag: DAG, task_id: str, arguments: Mapping[str, Any]) -> dict[str, ParameterValue]:
+    """Return the step's parameters, rendered like the script; a target's own are known in a run only."""
+    rendered = dag.task_dict[task_id].render_template(arguments.get("parameters") or {}, _context(dag))  # type: ignore[arg-type]
+    return read_parameters(rendered, f"task {task_id!r}")
 
 
 def _variables(dag: DAG, task_id: str) -> dict[str, object]:

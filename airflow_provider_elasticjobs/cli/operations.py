@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentTypeError
+from typing import Any
 from uuid import UUID
 
 from airflow.cli.cli_config import ARG_OUTPUT, ARG_VERBOSE, ActionCommand, Arg, GroupCommand, lazy_load_command
@@ -47,6 +49,16 @@ def _interval(text: str) -> float:
     return seconds
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise ArgumentTypeError(f'{text!r} is no JSON object, like \'{{"name": "value"}}\'')
+    return given
+
+
 def _target(text: str) -> str:
     server, _, database = text.rpartition("/")
     if not server or not database:
@@ -76,6 +88,13 @@ _TARGETS = argument(
     "--elasticjobs-conn-id",
     default=DEFAULT_CONNECTION,
     help="Airflow connection to servers and databases for which none is named (default: %(default)s)",
+)
+_PARAMS = argument(
+    "--conf",
+    type=_json_object,
+    metavar="JSON",
+    default={},
+    help="Values of the DAG's params, for groups with templates; default: the DAG's own defaults",
 )
 _EXPIRY = argument(
     "--expiry",
@@ -156,6 +175,7 @@ OPERATIONS = (
                 _GROUP_OR_DAG,
                 _IS_DAG,
                 _TARGETS,
+                _PARAMS,
             ),
         ),
     ),

@@ -12,7 +12,7 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from airflow_provider_elasticjobs.cli.job_database import job_database_of
 from airflow_provider_elasticjobs.cli.output import show
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation, reconcile
-from airflow_provider_elasticjobs.triggers.target_connectors import connectors
+from airflow_provider_elasticjobs.operators.target_connectors import connectors
 
 __all__ = ["reconcile_executions"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
@@ -13,6 +14,7 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from airflow_provider_elasticjobs.cli.job_database import job_database_of
 from airflow_provider_elasticjobs.cli.output import show
 from airflow_provider_elasticjobs.job_database import catalog
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 from airflow_provider_elasticjobs.operators.resolving import resolver
 from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
@@ -24,11 +26,12 @@ __all__ = ["resolve_targets"]
 
 
 class _Question(NamedTuple):
-    """A group to resolve: by which task, and with which connection."""
+    """A group to resolve: by which task, with which connection, and how its templates are rendered."""
 
     task_id: str | None
     group: TargetGroup
     conn_id: str
+    render: Callable[[Any], Any] | None = None
 
 
 @suppress_logs_and_warning
@@ -36,7 +39,9 @@ class _Question(NamedTuple):
 def resolve_targets(args: Namespace) -> None:
     """Ask the servers which databases a group of the job database, or each group of a DAG, holds now, and print them.
 
-    :param args: ``name``, ``dag``, ``elasticjobs_conn_id``, ``output`` and ``conn_id`` of the command line.
+    Templates of a DAG's groups are rendered with the DAG's params; all else that they name exists in a run only.
+
+    :param args: ``name``, ``dag``, ``elasticjobs_conn_id``, ``conf``, ``output`` and ``conn_id`` of the command line.
     :raises SystemExit: if neither a group nor a DAG has that name, or a server cannot be asked.
     """
     with job_database_of(args) as database:
@@ -44,10 +49,10 @@ def resolve_targets(args: Namespace) -> None:
         if group is not None:
             questions = [_Question(None, group, args.elasticjobs_conn_id)]
         else:
-            questions = list(_questions(_dag(args.name)))
+            questions = list(_questions(_dag(args.name), args.conf))
         if not questions:
             raise SystemExit(f"DAG {args.name!r} has no task that resolves a target group")
-        show([row for question in questions for row in _rows(question)], args.output)
+        show([row for question in questions for row in _rows(question, database)], args.output)
 
 
 def _dag(name: str) -> DAG:
@@ -57,15 +62,17 @@ def _dag(name: str) -> DAG:
         raise SystemExit(f"There is no target group {name!r} in the job database, and no DAG: {error}") from error
 
 
-def _questions(dag: DAG) -> Iterator[_Question]:
+def _questions(dag: DAG, conf: Mapping[str, Any]) -> Iterator[_Question]:
+    context: Any = {"dag": dag, "params": {**dag.params.dump(), **conf}}
     for task in dag.tasks:
         if isinstance(task, ResolveTargetGroupOperator):
-            yield _Question(task.task_id, task.group(), task.refresh_conn_id or task.elasticjobs_conn_id)
+            conn_id = task.refresh_conn_id or task.elasticjobs_conn_id
+            yield _Question(task.task_id, task.group(), conn_id, partial(task.rendered, context=context))
 
 
-def _rows(question: _Question) -> Iterator[dict[str, Any]]:
+def _rows(question: _Question, database: JobDatabase) -> Iterator[dict[str, Any]]:
     try:
-        resolution = resolver(question.conn_id)(question.group)
+        resolution = resolver(question.conn_id, database, render=question.render)(question.group)
     except AirflowNotFoundException as error:
         raise SystemExit(f"{error}: add the connection, or name another with --elasticjobs-conn-id") from error
     states = [(target, "ONLINE") for target in resolution.targets]

@@ -17,6 +17,7 @@ from airflow_provider_elasticjobs.exceptions import (
     TargetConnectionError,
 )
 from airflow_provider_elasticjobs.tsql.diagnostics import Diagnostic, parse_odbc_error
+from airflow_provider_elasticjobs.tsql.error_numbers import ERROR_CLASSES, ErrorClass
 
 __all__ = ["connect_error"]
 
@@ -49,7 +50,7 @@ _CAUSES = (
         "Check the connection's login and password or identity, and that a login or user exists for it.",
     ),
     _Cause(
-        frozenset({40197, 40501, 40613, 49918, 49919, 49920, 42108, 42109, 10928, 10929, 40143}),
+        ERROR_CLASSES[ErrorClass.THROTTLED] | ERROR_CLASSES[ErrorClass.UNAVAILABLE],
         TargetConnectionError,
         "the database is not available at present",
         "It may be resuming, moving or throttled; try again.",

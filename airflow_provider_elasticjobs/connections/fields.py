@@ -7,6 +7,7 @@ driver: it is left out, and named in ``ignored_extras`` so that the hook can say
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from airflow_provider_elasticjobs.authentication import authentication_from_fields
 from airflow_provider_elasticjobs.connections.addresses import parse_address, parse_host_map
 from airflow_provider_elasticjobs.connections.settings import DEFAULT_LOGIN_TIMEOUT, ConnectionSettings
-from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
+from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError, DefinitionError
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 
 __all__ = ["settings_from_fields"]
 
@@ -35,6 +37,7 @@ _SPELLINGS = {
     "connectiontimeout": "login_timeout",
     "hostmap": "host_map",
     "database": "database",
+    "errorclasses": "error_classes",
 }
 # What the driver's own keyword Authentication calls our methods.
 _ODBC_METHODS = {
@@ -104,6 +107,7 @@ def settings_from_fields(
         server_certificate=_text(fields.get("server_certificate")),
         hostname_in_certificate=_text(fields.get("hostname_in_certificate")),
         login_timeout=_seconds("login_timeout", fields.get("login_timeout")),
+        errors=_errors(fields.get("error_classes")),
         ignored_extras=ignored,
     )
 
@@ -119,6 +123,20 @@ def _known(extra: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         elif plain not in _SILENT:
             ignored.append(name)
     return fields, tuple(sorted(ignored))
+
+
+def _errors(value: object) -> ErrorTable:
+    """Read the extra ``error_classes``: an object, or its JSON as text, as a form field gives it."""
+    if value is None:
+        return DEFAULT_ERRORS
+    try:
+        classes: Any = json.loads(value) if isinstance(value, str) else value
+        return ErrorTable.overridden(dict(classes))
+    except DefinitionError as error:
+        raise ConnectionSettingsError(f"error_classes: {error}") from None
+    except (TypeError, ValueError):
+        example = '{"throttled": [50123]}'
+        raise ConnectionSettingsError(f"error_classes must be an object like {example}, not {value!r}") from None
 
 
 def _text(value: object) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_elasticjobs.authentication import Authentication
 from airflow_provider_elasticjobs.connections.addresses import Address, parse_address
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 
 __all__ = ["DEFAULT_LOGIN_TIMEOUT", "ConnectionSettings"]
 
@@ -29,6 +30,7 @@ class ConnectionSettings:
         with ``encrypt="strict"`` only.
     :param hostname_in_certificate: name to expect in the certificate; the logical server's name if it is mapped.
     :param login_timeout: seconds for connecting and logging in.
+    :param errors: what the engine's error numbers mean for a retry on this connection.
     :param ignored_extras: names of a connection's extra fields that mean nothing here.
     """
 
@@ -43,6 +45,7 @@ class ConnectionSettings:
     server_certificate: str | None = None
     hostname_in_certificate: str | None = None
     login_timeout: int = DEFAULT_LOGIN_TIMEOUT
+    errors: ErrorTable = DEFAULT_ERRORS
     ignored_extras: tuple[str, ...] = ()
 
     def address_of(self, server: str) -> Address:

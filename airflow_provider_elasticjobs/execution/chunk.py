@@ -21,6 +21,7 @@ from airflow_provider_elasticjobs.job_database.chunks import ChunkRow, begin_chu
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle, combine
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 
 if TYPE_CHECKING:
     import pyodbc
@@ -34,6 +35,20 @@ MOST_LINES = 100
 _MOST_NAMED = 5
 
 _Log = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class TargetAccess:
+    """The way to the databases whose rows name the same Airflow connection.
+
+    :param connect: opens a connection to a target in autocommit mode.
+    :param errors: the connection's table of error numbers.
+    :param open_master: opens a connection to ``master`` of a server; default: ``connect``.
+    """
+
+    connect: Connector
+    errors: ErrorTable = DEFAULT_ERRORS
+    open_master: Connector | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +71,8 @@ class ChunkExecution:
     :param order: the script and the chunk.
     :param airflow: the task instance that does it.
     :param agent: this process, as the job database knows it.
-    :param connector_of: from the Airflow connection that a row names, None if it names none, to what opens connections
-        to targets; called in the caller's thread.
+    :param access_by: from the Airflow connection that a row names, None if it names none, to the way to its database;
+        called in the caller's thread.
     :param log: receives a logging level and a text: what the scripts said, and what was decided.
     :param output: the place that the order's output names; the databases share it.
     """
@@ -68,14 +83,14 @@ class ChunkExecution:
         airflow: AirflowRef,
         *,
         agent: JobAgent,
-        connector_of: Callable[[str | None], Connector],
+        access_by: Callable[[str | None], TargetAccess],
         log: _Log,
         output: OutputPlace | None = None,
     ) -> None:
         self.order = order
         self._airflow = airflow
         self._agent = agent
-        self._connector_of = connector_of
+        self._access_by = access_by
         self._log = log
         self._output = output
         self._turns = Turns(order.at_once)
@@ -121,7 +136,7 @@ class ChunkExecution:
             halt(execution)
 
     def _work_on(self, rows: Sequence[ChunkRow]) -> None:
-        connectors = {conn_id: self._connector(conn_id) for conn_id in {row.target.conn_id for row in rows}}
+        access = {conn_id: self._access(conn_id) for conn_id in {row.target.conn_id for row in rows}}
         # A thread for each that works or waits: those who wait would keep others from theirs.
         with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="elasticjobs-chunk") as threads:
             for row in rows:
@@ -131,15 +146,15 @@ class ChunkExecution:
                     return
                 # Airflow finds a task's log by context variables; a thread starts without them.
                 context = contextvars.copy_context()
-                threads.submit(context.run, self._run_target, row, connectors[row.target.conn_id])
+                threads.submit(context.run, self._run_target, row, access[row.target.conn_id])
 
-    def _connector(self, conn_id: str | None) -> Connector:
+    def _access(self, conn_id: str | None) -> TargetAccess:
         try:
-            return self._connector_of(conn_id)
+            return self._access_by(conn_id)
         except ElasticJobsError as error:
-            return _refuse(error)
+            return TargetAccess(_refuse(error))
 
-    def _run_target(self, row: ChunkRow, connect: Connector) -> None:
+    def _run_target(self, row: ChunkRow, access: TargetAccess) -> None:
         label = row.target.label
         try:
             self._ends[label] = self._run_execution(
@@ -147,7 +162,9 @@ class ChunkExecution:
                     self.order.for_row(row),
                     self._airflow,
                     agent=self._agent,
-                    connect=connect,
+                    connect=access.connect,
+                    open_master=access.open_master,
+                    errors=access.errors,
                     log=_bounded(self._log, label),
                     output=self._output,
                     aside=self._turns.aside,

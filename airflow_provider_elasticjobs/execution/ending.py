@@ -8,6 +8,7 @@ from enum import Enum
 
 from airflow_provider_elasticjobs.exceptions import (
     ConnectionSettingsError,
+    DatabaseDroppedError,
     DefinitionError,
     DriverNotFoundError,
     ElasticJobsError,
@@ -18,6 +19,7 @@ from airflow_provider_elasticjobs.job_database.records import AttemptMessage
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 from airflow_provider_elasticjobs.tsql.errors import is_transient_error
 
 __all__ = ["Ending", "StopReason", "ending_of", "may_retry"]
@@ -43,6 +45,7 @@ class Ending:
     :param message: the error's text; empty where the documented sentence says it all.
     :param error: what was raised, if anything.
     :param messages: what the script said, as far as it is kept.
+    :param in_doubt: whether this attempt or an earlier one may have taken effect without anybody knowing.
     """
 
     lifecycle: Lifecycle
@@ -50,6 +53,7 @@ class Ending:
     message: str = ""
     error: ElasticJobsError | None = None
     messages: Sequence[AttemptMessage] = ()
+    in_doubt: bool = False
 
     @property
     def error_number(self) -> int | None:
@@ -70,6 +74,8 @@ def ending_of(error: ElasticJobsError, stopped: StopReason | None) -> Ending:
     :param error: what the attempt raised.
     :param stopped: why it had been stopped from this side by then; None if it had not.
     """
+    if isinstance(error, DatabaseDroppedError):
+        return Ending(Lifecycle.SKIPPED, Outcome.SKIPPED, error.message, error)
     unknown = isinstance(error, OutcomeUnknownError)
     if stopped is None:
         return Ending(Lifecycle.FAILED, Outcome.UNKNOWN if unknown else Outcome.FAILED, error.message, error)
@@ -77,13 +83,16 @@ def ending_of(error: ElasticJobsError, stopped: StopReason | None) -> Ending:
     return Ending(ending.lifecycle, Outcome.UNKNOWN, error.message, error) if unknown else ending
 
 
-def may_retry(ending: Ending, retry: RetryPolicy, attempt: int, *, idempotent: bool) -> bool:
+def may_retry(
+    ending: Ending, retry: RetryPolicy, attempt: int, *, idempotent: bool, errors: ErrorTable = DEFAULT_ERRORS
+) -> bool:
     """Return whether another attempt follows (reference 3.5).
 
     :param ending: how the attempt ended.
     :param retry: the step's policy.
     :param attempt: number of the attempt that ended, from 1.
     :param idempotent: whether the script may run again when it may have committed.
+    :param errors: the connection's table of error numbers.
     """
     error = ending.error
     if ending.lifecycle is not Lifecycle.FAILED or attempt > retry.attempts or isinstance(error, _HOPELESS):
@@ -94,5 +103,5 @@ def may_retry(ending: Ending, retry: RetryPolicy, attempt: int, *, idempotent: b
     if retry.retry_on == "any":
         return True
     if retry.retry_on == "transient":
-        return error is not None and is_transient_error(error)
+        return error is not None and is_transient_error(error, errors)
     return ending.error_number in retry.retry_on

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from airflow_provider_elasticjobs.model.parameters import ParameterValue
 from airflow_provider_elasticjobs.tsql.batches import Batch, split_batches
+from airflow_provider_elasticjobs.tsql.parameters import bound
 from airflow_provider_elasticjobs.tsql.variables import substitute
 
 if TYPE_CHECKING:
@@ -13,14 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["script_batches"]
 
 
-def script_batches(command: str, claim: Claim) -> list[Batch]:
-    """Return the batches of a command, its built-in variables replaced by their literals (reference 3.9).
+def script_batches(
+    command: str, claim: Claim, parameters: Mapping[str, ParameterValue] | None = None, *, bind: bool = False
+) -> list[Batch]:
+    """Return the batches of a command, its variables replaced by their literals (reference 3.9).
 
     :param command: the T-SQL script.
-    :param claim: the row that it runs for, which holds the values.
-    :raises DefinitionError: if the script cannot be split.
+    :param claim: the row that it runs for, which holds the values of the built-in variables.
+    :param parameters: values that stand beside those: ``$(name)`` is the value's literal.
+    :param bind: whether batches get the parameters that they mention as ``@name``, too.
+    :raises DefinitionError: if the script cannot be split, or a value has no literal.
     """
-    values = {
+    given = parameters or {}
+    values: dict[str, object] = {
         "job_execution_create_time": claim.job_execution_create_time,
         "job_execution_id": claim.job_execution_id,
         "job_id": claim.job_id,
@@ -30,4 +38,6 @@ def script_batches(command: str, claim: Claim) -> list[Batch]:
         "step_name": claim.step_name,
         "target_group_name": claim.target_group_name,
     }
-    return split_batches(substitute(command, values))
+    values.update({name.lower(): value for name, value in given.items()})
+    batches = split_batches(substitute(command, values))
+    return [bound(batch, given) for batch in batches] if bind else batches

@@ -13,7 +13,14 @@ from airflow_provider_elasticjobs.tsql.literals import literal
 if TYPE_CHECKING:
     import pyodbc
 
-__all__ = ["acquire_step_lock", "ask", "refuse_open_transactions", "step_is_running", "step_lock_name"]
+__all__ = [
+    "acquire_step_lock",
+    "ask",
+    "limit_lock_waits",
+    "refuse_open_transactions",
+    "step_is_running",
+    "step_lock_name",
+]
 
 # Held by the session, not by a transaction: the script's own leave it alone, and it ends with the connection.
 _ACQUIRE = """
@@ -80,6 +87,18 @@ def refuse_open_transactions(connection: pyodbc.Connection, target: Target) -> N
             server=target.server_name,
             database=target.database_name,
         )
+
+
+def limit_lock_waits(connection: pyodbc.Connection, milliseconds: int, target: Target) -> None:
+    """Make a statement that waits longer for a lock fail with error 1222, on this session.
+
+    :param connection: an open connection to the target.
+    :param milliseconds: how long it may wait; 0 for not at all.
+    :param target: the database, for errors.
+    :raises ScriptError: if the server refuses.
+    :raises ServerUnreachableError: if it does not answer; the script has not been sent then.
+    """
+    ask(connection, f"SET LOCK_TIMEOUT {milliseconds};", target)
 
 
 def ask(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from airflow_provider_elasticjobs.exceptions import ExecutionReleasedError
 from airflow_provider_elasticjobs.execution.ending import StopReason
-from airflow_provider_elasticjobs.tsql.run import ScriptRun
+from airflow_provider_elasticjobs.tsql.attention import Cancellable
 
 __all__ = ["StopSignal"]
 
@@ -27,7 +27,7 @@ class StopSignal:
         self._changed = threading.Condition()
         self._reason: StopReason | None = None
         self._woken = False
-        self._scripts: list[ScriptRun] = []
+        self._scripts: list[Cancellable] = []
 
     @property
     def reason(self) -> StopReason | None:
@@ -72,7 +72,7 @@ class StopSignal:
             self._woken = False
 
     @contextlib.contextmanager
-    def stops(self, script: ScriptRun) -> Iterator[None]:
+    def stops(self, script: Cancellable) -> Iterator[None]:
         """Make a script one that :meth:`halt` stops, while the block runs; one for an output may run within another's.
 
         :param script: the script, about to run.
@@ -89,7 +89,7 @@ class StopSignal:
                 self._scripts.remove(script)
 
 
-def _stop_script(script: ScriptRun) -> None:
+def _stop_script(script: Cancellable) -> None:
     """Send attentions until the server lets go, from a thread of its own: who asked must not wait for that."""
     threading.Thread(
         target=script.cancel,

@@ -6,12 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 
+from airflow_provider_elasticjobs.connections.connection_string import application_name_of
 from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError, JobDatabaseAwayError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.attempt import AttemptRunner, Connector
+from airflow_provider_elasticjobs.execution.availability import Availability
 from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
@@ -23,6 +25,7 @@ from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 
 __all__ = ["TargetExecution", "TargetResult"]
 
@@ -47,6 +50,9 @@ class TargetExecution:
     :param agent: this process, as the job database knows it.
     :param connect: opens a connection to the target in autocommit mode.
     :param log: receives a logging level and a text: what the script said, and what was decided.
+    :param open_master: opens a connection to ``master`` of the server, to ask whether the database is gone; default:
+        ``connect``.
+    :param errors: the connection's table of error numbers.
     :param output: the place that the order's output names.
     :param aside: entered while it only waits, for a place or for its next attempt: others may work meanwhile.
     """
@@ -59,6 +65,8 @@ class TargetExecution:
         agent: JobAgent,
         connect: Connector,
         log: Callable[[int, str], None],
+        open_master: Connector | None = None,
+        errors: ErrorTable = DEFAULT_ERRORS,
         output: OutputPlace | None = None,
         aside: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
@@ -67,6 +75,8 @@ class TargetExecution:
         self._agent = agent
         self._connect = connect
         self._log = log
+        self._open_master = open_master or connect
+        self._errors = errors
         self._output = output
         self._aside = aside
         self._stop = StopSignal(order.target.label)
@@ -107,25 +117,55 @@ class TargetExecution:
         runner = AttemptRunner(
             self.order,
             claim,
-            connect=self._connect,
+            sessions=self._sessions(claim),
             stop=self._stop,
             log=self._log,
             on_waiting=lambda cause: self._note_waiting(claim, cause),
             output=self._output,
         )
         attempt = claim.attempts
-        while True:
-            attempt += 1
-            if stopped := self._stopped():
-                return self._finish(claim, Ending.stopped(stopped), attempt)
-            start = self._begin(claim, attempt)
-            if start.ended is not None and not start.cancelled:
-                return self._left_out(start.ended, attempt - 1)
-            ending = self._ended = self._attempt(runner, claim, attempt, start)
-            if not may_retry(ending, self.order.retry, attempt, idempotent=self.order.idempotent):
-                return self._finish(claim, ending, attempt)
-            if stopped := self._wait_for_retry(runner, claim, ending, attempt):
-                return self._finish(claim, Ending.stopped(stopped), attempt)
+        with ExitStack() as limits:
+            if claim.attempts:
+                self._limit_all_attempts(limits, claim)
+            while True:
+                attempt += 1
+                if stopped := self._stopped():
+                    return self._finish(claim, replace(Ending.stopped(stopped), in_doubt=runner.in_doubt), attempt)
+                start = self._begin(claim, attempt)
+                if start.ended is not None:
+                    return self._left_out(start.ended, attempt - 1)
+                if start.begun and attempt == 1:
+                    self._limit_all_attempts(limits, claim)
+                ending = self._ended = self._attempt(runner, claim, attempt, start)
+                if not self._may_retry(runner, ending, attempt):
+                    return self._finish(claim, ending, attempt)
+                if stopped := self._wait_for_retry(runner, claim, ending, attempt):
+                    return self._finish(claim, replace(Ending.stopped(stopped), in_doubt=runner.in_doubt), attempt)
+
+    def _sessions(self, claim: Claim) -> Availability:
+        target, name = self.order.target, application_name_of(claim.job_execution_id)
+        return Availability(
+            claim.step_id,
+            target,
+            connect=lambda: self._connect(target.server_name, target.database_name, name),
+            open_master=lambda: self._open_master(target.server_name, "master", name),
+            on_waiting=lambda cause: self._note_waiting(claim, cause),
+            stop=self._stop,
+            log=self._log,
+            seconds=self.order.retry.availability_timeout,
+            errors=self._errors,
+        )
+
+    def _limit_all_attempts(self, limits: ExitStack, claim: Claim) -> None:
+        """Start the clock of the target's time-out; a process that takes a row over counts what went before."""
+        if self.order.target_timeout is not None:
+            left = max(self.order.target_timeout - claim.elapsed_seconds, 0)
+            limits.enter_context(self._agent.deadlines.within(left, self._expire))
+
+    def _may_retry(self, runner: AttemptRunner, ending: Ending, attempt: int) -> bool:
+        # With a transaction, an attempt that follows one of unknown outcome begins by finding it out.
+        idempotent = self.order.idempotent or (ending.outcome is Outcome.UNKNOWN and runner.may_find_out)
+        return may_retry(ending, self.order.retry, attempt, idempotent=idempotent, errors=self._errors)
 
     def _write_later(self, claim: Claim, away: JobDatabaseAwayError) -> None:
         """Leave to the agent what could not be written: how the last attempt ended, or that none could begin."""
@@ -137,6 +177,9 @@ class TargetExecution:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
         message = ending.message or sentence
+        in_doubt = ending.in_doubt and not ending.lifecycle.is_good
+        if in_doubt and ending.outcome is not Outcome.UNKNOWN:
+            message += " Whether an earlier attempt took effect is unknown."
         settled = executions.finish_target(
             self._agent.job_database,
             claim,
@@ -144,6 +187,7 @@ class TargetExecution:
             message,
             outcome=ending.outcome,
             error_number=ending.error_number,
+            in_doubt=in_doubt,
             messages=ending.messages,
         )
         self._give_place_back(claim)
@@ -187,7 +231,7 @@ class TargetExecution:
             error.step_name, error.attempt = claim.step_name, attempt
             self._stop.raise_if_released()
             ending = ending_of(error, self._stop.reason)
-        return replace(ending, messages=runner.messages)
+        return replace(ending, messages=runner.messages, in_doubt=runner.in_doubt)
 
     def _begin(self, claim: Claim, attempt: int) -> AttemptStart:
         """Begin an attempt, once its time has come and there is a place for it; nothing is held meanwhile."""
@@ -205,7 +249,7 @@ class TargetExecution:
                 said = start.waiting_cause
                 self._log(logging.INFO, said)
             if start.wait_seconds is not None:
-                self._pause_in_rollout(claim, min(start.wait_seconds, _LONGEST_WAIT))
+                self._pause_until_due(claim, min(start.wait_seconds, _LONGEST_WAIT))
                 continue
             with self._aside(), self._agent.waiting_room.waiting(claim, said, self._stop.wake):
                 self._stop.pause(next(pause), until_woken=True)
@@ -233,12 +277,12 @@ class TargetExecution:
             delay_seconds=delay,
             outcome=ending.outcome,
             error_number=ending.error_number,
-            lost_attempt=runner.lost_attempt or ending.outcome is Outcome.UNKNOWN,
+            lost_attempt=runner.in_doubt,
             messages=ending.messages,
         ):
             self._give_place_back(claim)
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
-            self._pause_in_rollout(claim, delay)
+            self._pause_until_due(claim, delay)
         # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
         return self._stopped()
 
@@ -247,7 +291,7 @@ class TargetExecution:
         self._stop.raise_if_released()
         return self._stop.reason
 
-    def _pause_in_rollout(self, claim: Claim, seconds: float) -> None:
+    def _pause_until_due(self, claim: Claim, seconds: float) -> None:
         """Wait, until it is time, the work has to stop, or this process sees that the rollout is stopped."""
         over = threading.Event()
 

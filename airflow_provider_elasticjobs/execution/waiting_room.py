@@ -20,15 +20,19 @@ _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 2.0
 
 
-def pauses() -> Iterator[float]:
-    """Yield the seconds before each further question: growing up to 2, and spread so that many do not ask at once.
+def pauses(first: float = _FIRST_PAUSE, longest: float = _LONGEST_PAUSE) -> Iterator[float]:
+    """Yield the seconds before each further question: growing, and spread so that many do not ask at once.
 
-    The longest stays well under ``job_database.places.QUEUE_SECONDS``, so that who asks so often keeps its turn.
+    The longest stays well under ``job_database.places.QUEUE_SECONDS`` by default, so that who asks so often for a place
+    keeps its turn.
+
+    :param first: the longest first pause, in seconds; each is half of that at least.
+    :param longest: what no pause is above.
     """
-    longest = _FIRST_PAUSE
+    most = first
     while True:
-        yield longest * random.uniform(0.5, 1)  # noqa: S311 a pause is no secret
-        longest = min(longest * 2, _LONGEST_PAUSE)
+        yield most * random.uniform(0.5, 1)  # noqa: S311 a pause is no secret
+        most = min(most * 2, longest)
 
 
 class WaitingRoom:

@@ -64,6 +64,11 @@ _CONN_FIELDS: dict[str, dict[str, Any]] = {
         minimum=1,
         maximum=600,
     ),
+    "error_classes": _field(
+        "Error classes",
+        'Error numbers that mean something else here than usual, as JSON: {"throttled": [50123]}. See the documentation'
+        " on reliability.",
+    ),
     "driver": _field(
         "ODBC driver",
         "Empty: found by itself. Else its registered name, as 'ODBC Driver 18 for SQL Server'.",

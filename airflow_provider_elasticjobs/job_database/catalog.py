@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,8 @@ from uuid import UUID
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.targets import MembershipType, TargetGroup
+from airflow_provider_elasticjobs.model.names import has_wildcard
+from airflow_provider_elasticjobs.model.targets import MembershipType, TargetGroup, TargetType
 
 __all__ = ["JobRow", "JobStepRow", "job_steps", "jobs", "target_group"]
 
@@ -101,8 +103,8 @@ def job_steps(db: JobDatabase, job_name: str) -> list[JobStepRow]:
 _GROUP = Batch(
     """
 SELECT target_group_name, target_type, membership_type, refresh_credential_name,
-    server_name, database_name, elastic_pool_name
-FROM jobs.target_group_members WHERE target_group_name = @name
+    server_name, database_name, elastic_pool_name, shard_map_name, is_pattern, definition, conn_id
+FROM jobs_ext.target_group_members WHERE target_group_name = @name
 ORDER BY membership_type DESC, server_name, elastic_pool_name, database_name, target_type;
 """,
     name="nvarchar(128)",
@@ -124,14 +126,24 @@ def target_group(db: JobDatabase, name: str) -> TargetGroup | None:
 
 
 def _member(row: Any) -> dict[str, Any]:
+    names = {"server_name": row.server_name, "database_name": row.database_name}
     # A database that an elastic pool is written beside is still one database.
-    refresh = None if row.database_name else row.refresh_credential_name
-    pool = None if row.database_name else row.elastic_pool_name
+    if row.target_type != TargetType.SQL_DATABASE:
+        names["elastic_pool_name"] = row.elastic_pool_name
+    if row.target_type != TargetType.SQL_DATABASE or row.is_pattern:
+        names["refresh_conn_id"] = row.refresh_credential_name
     return {
         "target_type": row.target_type,
         "membership_type": row.membership_type or str(MembershipType.INCLUDE),
-        "server_name": row.server_name,
-        "database_name": row.database_name,
-        "elastic_pool_name": pool,
-        "refresh_conn_id": refresh,
+        **names,
+        "shard_map_name": row.shard_map_name,
+        "conn_id": row.conn_id,
+        # A procedure writes no patterns: what looks like one is a name.
+        **({"literal": True} if not row.is_pattern and _has_wildcard(row) else {}),
+        **(json.loads(row.definition) if row.definition else {}),
     }
+
+
+def _has_wildcard(row: Any) -> bool:
+    kinds = (TargetType.SQL_DATABASE, TargetType.SQL_ELASTIC_POOL)
+    return row.target_type in kinds and has_wildcard((row.database_name or "") + (row.elastic_pool_name or ""))

@@ -45,9 +45,11 @@ from airflow_provider_elasticjobs.job_database.records import (
 from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, renew_budget, stop_if_used_up
 from airflow_provider_elasticjobs.job_database.sentences import job_sentence, step_sentence, target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
+from airflow_provider_elasticjobs.model.identifiers import work_id
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_WORKER, target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
+from airflow_provider_elasticjobs.model.parameters import parameters_from_text
 from airflow_provider_elasticjobs.model.targets import Target
 
 __all__ = ["begin_attempt", "claim_target", "finish_target", "reopen", "wait_for_retry"]
@@ -132,7 +134,8 @@ SELECT @taken AS taken, e.claim_id, e.is_active, e.lifecycle, e.last_message, e.
     e.job_id, e.job_version, e.step_id, e.current_attempts, e.lost_attempt, e.target_server_name,
     e.target_database_name, e.target_elastic_pool_name, e.conn_id, e.airflow_try_number,
     r.create_time AS job_execution_create_time, j.job_name, s.step_name, g.target_group_name,
-    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal, e.wave
+    s.max_parallelism, s.max_parallelism_per_server, e.target_ordinal, e.wave, e.parameters,
+    e.create_time, e.rerun, DATEDIFF(second, e.start_time, @now) AS elapsed_seconds
 FROM jobs_internal.executions AS e
 INNER JOIN jobs_internal.executions AS r ON r.execution_id = e.job_execution_id
 INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
@@ -190,9 +193,17 @@ def _claim(row: Any, execution_id: UUID, claim_id: UUID) -> Claim:
         step_id=row.step_id,
         step_name=row.step_name,
         target_group_name=row.target_group_name,
-        target=Target(row.target_server_name, row.target_database_name, row.target_elastic_pool_name, row.conn_id),
+        target=Target(
+            row.target_server_name,
+            row.target_database_name,
+            row.target_elastic_pool_name,
+            row.conn_id,
+            parameters_from_text(row.parameters),
+        ),
         attempts=row.current_attempts,
         lost_attempt=bool(row.lost_attempt),
+        work_id=work_id(execution_id, row.create_time, row.rerun),
+        elapsed_seconds=row.elapsed_seconds or 0,
         max_parallelism=row.max_parallelism,
         max_parallelism_per_server=row.max_parallelism_per_server,
         target_ordinal=row.target_ordinal or 0,
@@ -318,8 +329,8 @@ BEGIN TRANSACTION;
 {lock}
 UPDATE jobs_internal.executions
 SET lifecycle = '{lifecycle}', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-    next_attempt_start_time = NULL, last_message = @message, outcome = {OUTCOME}, error_number = @error_number,
-    waiting_cause = NULL
+    next_attempt_start_time = NULL, last_message = @message, error_number = @error_number,
+    outcome = CASE WHEN @in_doubt = 1 THEN 'unknown' ELSE {OUTCOME} END, waiting_cause = NULL
 WHERE {FENCE} AND lifecycle IN ({sources});
 {END_ATTEMPT}
 COMMIT TRANSACTION;
@@ -330,6 +341,7 @@ SELECT e.lifecycle, {SETTLED} FROM jobs_internal.executions AS e WHERE e.{FENCE}
         job_run="uniqueidentifier",
         step_number="int",
         message="nvarchar(max)",
+        in_doubt="bit",
         outcome="nvarchar(20)",
         error_number="int",
         **_FENCE_TYPES,
@@ -350,6 +362,7 @@ def finish_target(
     *,
     outcome: Outcome,
     error_number: int | None = None,
+    in_doubt: bool = False,
     messages: Sequence[AttemptMessage] = (),
 ) -> Settled:
     """End a target's row; if it is the last of its step, the step is settled, and then the job.
@@ -362,6 +375,8 @@ def finish_target(
     :param message: the error's text; by default the sentence of the lifecycle.
     :param outcome: what the last attempt came to.
     :param error_number: the engine's number of the error, if it gave one.
+    :param in_doubt: whether an earlier attempt may have taken effect: the row's outcome is unknown then, whatever the
+        last attempt's.
     :param messages: what the script said during the attempt that ends, at most :data:`~.attempts.MOST_MESSAGES`.
     """
     counted = claim.wave is not None and lifecycle in _FAIL_IN_ROLLOUT
@@ -374,6 +389,7 @@ def finish_target(
         step_number=claim.step_id,
         message=_sentence(claim, lifecycle) if message is None else message,
         outcome=outcome,
+        in_doubt=in_doubt,
         error_number=error_number,
     )
     if not rows:

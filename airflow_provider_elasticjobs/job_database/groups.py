@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID, uuid4
@@ -34,29 +35,37 @@ class _Membership(NamedTuple):
     database_name: str
     elastic_pool_name: str
     refresh_credential_name: str
+    variant: str
     membership_type: str
     conn_id: str
+    shard_map_name: str = ""
+    definition: str = ""
 
     @property
     def key(self) -> tuple[str, ...]:
-        return (*(value.casefold() for value in self[:6]), self.conn_id)
+        return (*(value.casefold() for value in self[:7]), self.conn_id)
 
 
 def _membership(member: Member) -> _Membership:
+    names = member.names()
+    definition = member.definition()
     return _Membership(
         str(member.target_type),
-        getattr(member, "server_name", ""),
-        getattr(member, "database_name", None) or "",
-        getattr(member, "elastic_pool_name", None) or "",
+        names.get("server_name", ""),
+        names.get("database_name", ""),
+        names.get("elastic_pool_name", ""),
         getattr(member, "refresh_conn_id", None) or "",
+        member.variant,
         str(member.membership_type),
         member.conn_id or "",
+        names.get("shard_map_name", ""),
+        json.dumps(definition, ensure_ascii=False) if definition else "",
     )
 
 
 _MEMBERS = """
 SELECT m.target_id, t.target_type, t.server_name, t.database_name, t.elastic_pool_name, t.refresh_credential_name,
-    m.membership_type, COALESCE(m.conn_id, N'') AS conn_id
+    t.variant, m.membership_type, COALESCE(m.conn_id, N'') AS conn_id
 FROM jobs_internal.target_groups AS g
 INNER JOIN jobs_internal.target_group_members AS m ON m.target_group_id = g.target_group_id
 INNER JOIN jobs_internal.targets AS t ON t.target_id = m.target_id
@@ -95,17 +104,18 @@ WHERE target_group_id = @group AND target_id IN (SELECT v.target_id FROM ({rows}
     group="uniqueidentifier",
 )
 
-_COLUMNS = "target_type, server_name, database_name, elastic_pool_name, refresh_credential_name"
+_COLUMNS = "target_type, server_name, database_name, elastic_pool_name, refresh_credential_name, variant"
 _SAME = " AND ".join(f"t.{column} = v.{column}" for column in _COLUMNS.split(", "))
-_TEXTS = ("nvarchar(128)", "nvarchar(256)", "nvarchar(128)", "nvarchar(128)", "nvarchar(128)", "nvarchar(7)")
+_TEXTS = ("nvarchar(128)", "nvarchar(256)", "nvarchar(128)", "nvarchar(128)", "nvarchar(128)", "nvarchar(64)")
 _ADD_TARGETS = Batch(
     f"""
-INSERT INTO jobs_internal.targets (target_id, {_COLUMNS})
-SELECT NEWID(), {", ".join(f"v.{column}" for column in _COLUMNS.split(", "))}
-FROM ({{rows}}) AS v ({_COLUMNS})
+INSERT INTO jobs_internal.targets (target_id, {_COLUMNS}, shard_map_name, definition)
+SELECT NEWID(), {", ".join(f"v.{column}" for column in _COLUMNS.split(", "))},
+    NULLIF(v.shard_map_name, N''), NULLIF(v.definition, N'')
+FROM ({{rows}}) AS v ({_COLUMNS}, shard_map_name, definition)
 WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.targets AS t WHERE {_SAME});
 """,
-    rows=_TEXTS[:5],
+    rows=(*_TEXTS, "nvarchar(128)", "nvarchar(max)"),
 )
 _ADD = Batch(
     f"""
@@ -114,7 +124,7 @@ SELECT @group, t.target_id, v.membership_type, NULLIF(v.conn_id, N'')
 FROM ({{rows}}) AS v ({_COLUMNS}, membership_type, conn_id)
 INNER JOIN jobs_internal.targets AS t ON {_SAME};
 """,
-    rows=(*_TEXTS, "nvarchar(250)"),
+    rows=(*_TEXTS, "nvarchar(7)", "nvarchar(250)"),
     group="uniqueidentifier",
 )
 
@@ -122,7 +132,7 @@ INNER JOIN jobs_internal.targets AS t ON {_SAME};
 def _read(runner: Runner, group: TargetGroup) -> tuple[UUID | None, dict[tuple[str, ...], UUID]]:
     """Return the group's id and its members, each with its target's id."""
     groups, members = runner.results(_READ, name=group.name, live=LIVE)
-    found = {_Membership(*row[1:8]).key: UUID(str(row.target_id)) for row in members}
+    found = {_Membership(*row[1:9]).key: UUID(str(row.target_id)) for row in members}
     return (UUID(str(groups[0].target_group_id)) if groups else None), found
 
 
@@ -149,9 +159,9 @@ def write_group(session: Session, group: TargetGroup) -> UUID:
     missing = [wanted[key] for key in wanted if key not in stored]
     for chunk in _chunks(surplus, _REMOVE.rows_at_once):
         session.run(_REMOVE, chunk, group=group_id)
-    for members in _chunks(missing, _ADD.rows_at_once):
-        session.run(_ADD_TARGETS, [member[:5] for member in members])
-        session.run(_ADD, members, group=group_id)
+    for members in _chunks(missing, min(_ADD.rows_at_once, _ADD_TARGETS.rows_at_once)):
+        session.run(_ADD_TARGETS, [(*member[:6], *member[8:]) for member in members])
+        session.run(_ADD, [member[:8] for member in members], group=group_id)
     return group_id
 
 

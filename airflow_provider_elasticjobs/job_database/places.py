@@ -10,6 +10,9 @@ without a lock, because most who ask find all taken, and then again after a writ
 knows hints; the server's row comes first, so that nobody waits in a circle; and the rows are in a table of their own,
 because those of executions are locked by others in other orders.
 
+An attempt of a step with a rollout also waits for its time, and does not begin once too many targets have failed, which
+:mod:`.rollouts` asks for in the same batch.
+
 Those who wait write down for what, and when they last asked. A free place goes to the lowest ordinal of those who wait
 for the same and have asked lately; who waits for a pool does not hold up who waits for a server only.
 """
@@ -103,12 +106,11 @@ DECLARE @asked_since datetime2(7) = DATEADD(second, -{QUEUE_SECONDS}, @now);
 SELECT @run = job_execution_id, @step = step_id, @ordinal = target_ordinal, @agent = agent_id, @state = lifecycle
 FROM jobs_internal.executions WHERE execution_id = @execution;
 {ask_turn}
-{ask_budget}
 IF @cause IS NULL
 BEGIN
 {_ASK}
 END;
-IF @cause IS NULL AND @stopped IS NULL
+IF @cause IS NULL
 BEGIN
 {_ensure_lock("@server_cap", "N''")}
 {_ensure_lock("@pool_cap", "@pool")}
@@ -136,7 +138,7 @@ SELECT CASE WHEN @cause IS NULL AND @stopped IS NULL
     CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled,
     CASE WHEN claim_id = @claim AND is_active = 1 THEN @cause END AS cause, @wait AS wait,
     CASE WHEN claim_id = @claim AND is_active = 1 THEN @stopped END AS stopped,
-    CASE WHEN claim_id = @claim AND is_active = 0 THEN lifecycle END AS ended, last_message
+    CASE WHEN claim_id = @claim AND is_active = 0 AND NOT {IS_CANCELLED} THEN lifecycle END AS ended, last_message
 FROM jobs_internal.executions WHERE execution_id = @execution;
 """,
         execution="uniqueidentifier",

@@ -125,6 +125,8 @@ class Claim:
     :param lost_attempt: whether an attempt of an earlier claim was lost with its process and nobody has reckoned with
         it since; its outcome is unknown, and its script may still run on the server.
     :param attempts: attempts begun so far; the next one is ``attempts + 1``.
+    :param work_id: of this pass of the row from ``Created`` to its end, which several claims may share.
+    :param elapsed_seconds: since the first attempt of this pass began; 0 if none has.
     :param max_parallelism: the step's cap for each elastic pool, in the version of this run.
     :param max_parallelism_per_server: the step's cap for each server.
     :param target_ordinal: the target's place in the step's order, from 1.
@@ -145,6 +147,8 @@ class Claim:
     target: Target
     attempts: int
     lost_attempt: bool
+    work_id: UUID
+    elapsed_seconds: int = 0
     max_parallelism: int | None = None
     max_parallelism_per_server: int | None = None
     target_ordinal: int = 0

@@ -16,6 +16,7 @@ from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SET
 from airflow_provider_elasticjobs.model.identifiers import target_execution_id
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_WORKER, job_message, nothing_to_do, step_message
+from airflow_provider_elasticjobs.model.parameters import parameters_to_text
 from airflow_provider_elasticjobs.model.targets import Target
 
 __all__ = ["register_targets"]
@@ -23,19 +24,27 @@ __all__ = ["register_targets"]
 _STEP = {"step_row": "uniqueidentifier", "claim": "uniqueidentifier"}
 _RESOLVING = "execution_id = @step_row AND claim_id = @claim AND lifecycle = 'InProgress'"
 
-_ROW_TYPES = ("uniqueidentifier", "int", "nvarchar(256)", "nvarchar(128)", "nvarchar(128)", "nvarchar(250)")
+_ROW_TYPES = (
+    "uniqueidentifier",
+    "int",
+    "nvarchar(256)",
+    "nvarchar(128)",
+    "nvarchar(128)",
+    "nvarchar(250)",
+    "nvarchar(max)",
+)
 
 _INSERT = Batch(
     f"""
 INSERT INTO jobs_internal.executions (execution_id, job_execution_id, job_id, job_version, step_id, is_active,
     lifecycle, create_time, current_attempts, last_message, target_type, target_server_name, target_database_name,
     target_elastic_pool_name, conn_id, target_ordinal, round, lock_count, lost_attempt,
-    airflow_dag_id, airflow_run_id, airflow_clear_number)
+    airflow_dag_id, airflow_run_id, airflow_clear_number, parameters)
 SELECT v.execution_id, e.job_execution_id, e.job_id, e.job_version, e.step_id, 1, 'Created',
     @now, 0, @message, 'SqlDatabase', v.server_name, v.database_name,
     NULLIF(v.elastic_pool_name, N''), NULLIF(v.conn_id, N''), v.ordinal, e.round, 0, 0,
-    e.airflow_dag_id, e.airflow_run_id, e.airflow_clear_number
-FROM ({{rows}}) AS v (execution_id, ordinal, server_name, database_name, elastic_pool_name, conn_id)
+    e.airflow_dag_id, e.airflow_run_id, e.airflow_clear_number, NULLIF(v.parameters, N'')
+FROM ({{rows}}) AS v (execution_id, ordinal, server_name, database_name, elastic_pool_name, conn_id, parameters)
 CROSS JOIN jobs_internal.executions AS e
 WHERE e.execution_id = @step_row AND e.claim_id = @claim AND e.lifecycle = 'InProgress'
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.executions AS x WHERE x.execution_id = v.execution_id);
@@ -73,9 +82,10 @@ SET round = @round,
     agent_id = CASE WHEN is_active = 0 THEN NULL ELSE agent_id END,
     airflow_try_number = CASE WHEN is_active = 0 THEN NULL ELSE airflow_try_number END,
     airflow_clear_number = CASE WHEN is_active = 0 THEN @clear ELSE airflow_clear_number END,
+    parameters = CASE WHEN lifecycle = 'InProgress' THEN e.parameters ELSE NULLIF(v.parameters, N'') END,
     is_active = 1
 FROM jobs_internal.executions AS e
-INNER JOIN ({rows}) AS v (execution_id, ordinal, server_name, database_name, elastic_pool_name, conn_id)
+INNER JOIN ({rows}) AS v (execution_id, ordinal, server_name, database_name, elastic_pool_name, conn_id, parameters)
     ON v.execution_id = e.execution_id
 WHERE e.round < @round AND EXISTS (SELECT 1 FROM jobs_internal.executions AS s
     WHERE s.execution_id = @step_row AND s.claim_id = @claim AND s.lifecycle = 'InProgress');
@@ -90,7 +100,7 @@ _TARGET_ROWS = "job_execution_id = @run AND step_id = @step AND target_type = 'S
 _TARGET_ROWS_E = "e.job_execution_id = @run AND e.step_id = @step AND e.target_type = 'SqlDatabase'"
 _IDENTITY = """t.target_type = 'SqlDatabase' AND t.server_name = e.target_server_name
         AND t.database_name = e.target_database_name AND t.elastic_pool_name = N''
-        AND t.refresh_credential_name = N''"""
+        AND t.refresh_credential_name = N'' AND t.variant = N''"""
 
 #: Gives every row the identity of its target, the same in all groups and runs.
 _IDENTIFY = f"""
@@ -169,7 +179,7 @@ def register_targets(db: JobDatabase, step: StepStart, targets: Sequence[Target]
     }
     ordinals = {each.execution_id: ordinal for ordinal, each in enumerate(registered, start=1)}
     for chunk in _chunks(registered, min(_INSERT.rows_at_once, _RENEW.rows_at_once)):
-        rows = [(each.execution_id, ordinals[each.execution_id], *_names(each.target)) for each in chunk]
+        rows = [(each.execution_id, ordinals[each.execution_id], *_described(each.target)) for each in chunk]
         answer = db.run(_INSERT, rows, message=WAITING_FOR_WORKER, **values)
         if answer and answer[0].round > 1:
             db.run(_RENEW, rows, round=answer[0].round, message=WAITING_FOR_WORKER, **values)
@@ -204,9 +214,10 @@ def _identified(step: StepStart, targets: Sequence[Target]) -> list[RegisteredTa
     return list(unique.values())
 
 
-def _names(target: Target) -> tuple[str, str, str, str]:
+def _described(target: Target) -> tuple[str, ...]:
     # '' for none: the type of a parameter that is NULL in every row is unknown to some engines
-    return target.server_name, target.database_name, target.elastic_pool_name or "", target.conn_id or ""
+    names = target.server_name, target.database_name, target.elastic_pool_name or "", target.conn_id or ""
+    return *names, parameters_to_text(target.parameters, target.label)
 
 
 def _chunks(items: Sequence[RegisteredTarget], size: int) -> list[Sequence[RegisteredTarget]]:

@@ -28,7 +28,6 @@ __all__ = [
     "DECLARE_ROLLOUT",
     "LEAVE_OUT",
     "LOCK_ROLLOUT",
-    "STOP_IF_USED_UP",
     "register_rollout",
     "renew_budget",
     "seconds_to_wait",
@@ -40,7 +39,6 @@ DECLARE_ROLLOUT = "DECLARE @stopped nvarchar(600), @wait int, @not_before dateti
 
 _STEP_WAVES = "w.job_execution_id = @run AND w.step_id = @step"
 _TARGET_ROWS = "job_execution_id = @run AND step_id = @step AND target_type = 'SqlDatabase'"
-_STEP_ROW = "job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup'"
 _IS_BAD = "lifecycle IN ('Failed', 'TimedOut')"
 
 #: Takes the lock of the step's rollout, in a transaction. What happens after it has a time after it.
@@ -118,8 +116,13 @@ LEAVE_OUT = f"""
     WHERE {_TARGET_ROWS} AND wave IS NOT NULL AND lifecycle = 'WaitingForRetry' AND is_active = 1;
 """.format(skipped=rollout_sentence("@stopped"))
 
-#: Ends what waits, and settles the parents as ``@settler``, if the budget is used up.
-STOP_IF_USED_UP = f"""
+_STOP = Batch(
+    f"""
+{DECLARATIONS}
+{DECLARE_ROLLOUT}
+SET @run = @job_run;
+SET @step = @step_number;
+SET @settler = @claim;
 {ASK_BUDGET}
 IF @stopped IS NOT NULL
 BEGIN
@@ -133,16 +136,6 @@ BEGIN
     COMMIT TRANSACTION;
 {SETTLE}
 END;
-"""
-
-_STOP = Batch(
-    f"""
-{DECLARATIONS}
-{DECLARE_ROLLOUT}
-SET @run = @job_run;
-SET @step = @step_number;
-SET @settler = @claim;
-{STOP_IF_USED_UP}
 SELECT @stopped AS stopped;
 """,
     job_run="uniqueidentifier",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID, uuid5
 
-__all__ = ["job_execution_id", "target_execution_id"]
+__all__ = ["job_execution_id", "target_execution_id", "work_id"]
 
 _NAMESPACE = UUID("5b0a3c52-7c0d-5d0e-9d39-3f2f5e1f9a10")
 
@@ -27,3 +28,13 @@ def job_execution_id(dag_id: str, run_id: str, group_id: str) -> UUID:
 def target_execution_id(execution: UUID, step_id: int, server_name: str, database_name: str) -> UUID:
     """Return the id of the row of one database in one step of one run; letter case does not matter."""
     return _derive("target", str(execution), str(step_id), server_name.casefold(), database_name.casefold())
+
+
+def work_id(execution_id: UUID, create_time: datetime, rerun: int) -> UUID:
+    """Return the id of one pass of a target's row from ``Created`` to its end, however many processes work on it.
+
+    :param execution_id: the row.
+    :param create_time: when it was made: one that is made anew, after its history was purged, is another.
+    :param rerun: how often it has begun anew.
+    """
+    return _derive("work", str(execution_id), create_time.isoformat(), str(rerun))

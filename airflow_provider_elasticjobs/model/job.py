@@ -10,11 +10,12 @@ from typing import Any
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.names import check_name
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
+from airflow_provider_elasticjobs.model.parameters import ParameterValue, parameters_to_json, read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import TargetGroup
 
-__all__ = ["DEFAULT_STEP_TIMEOUT", "Job", "JobStep", "seconds"]
+__all__ = ["DEFAULT_STEP_TIMEOUT", "Job", "JobStep", "lock_seconds", "seconds"]
 
 #: ``@step_timeout_seconds``: twelve hours.
 DEFAULT_STEP_TIMEOUT = 43_200
@@ -39,6 +40,23 @@ def seconds(value: float | timedelta, name: str, owner: str) -> int:
     return int(number)
 
 
+def lock_seconds(value: float | timedelta | None, owner: str) -> float | None:
+    """Return a lock time-out as seconds, 0 or more; None for none.
+
+    :param value: seconds, or a :class:`~datetime.timedelta`.
+    :param owner: what it belongs to, for the message.
+    :raises DefinitionError: if it is something else, or more than the engine takes.
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if number is None:
+        return None
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= _MAXIMUM_TIMEOUT:
+        raise DefinitionError(
+            f"{owner}: lock_timeout must be 0 to {_MAXIMUM_TIMEOUT} seconds or a timedelta, not {value!r}"
+        )
+    return number
+
+
 @dataclass(frozen=True)
 class JobStep:
     """One T-SQL script and the target group it runs on.
@@ -54,7 +72,18 @@ class JobStep:
     :param rollout: waves, a budget of failures, starts spread in time; None for all databases at once.
     :param conn_id: Airflow connection that runs this step's script; default: the job's.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param transaction: run all batches in one transaction, with a marker row that commits with them and tells, after a
+        lost connection or process, whether they did. The script must not end that transaction, nor hold statements that
+        cannot run in one.
+    :param target_timeout: seconds (or timedelta) that all attempts on one database may take together, the waits between
+        them included, from the beginning of the first; None for no limit.
+    :param lock_timeout: seconds (or timedelta) that a statement may wait for a lock before it fails with error 1222; 0
+        for not at all, None for as long as it takes.
     :param output: where the result goes: a :class:`SqlDatabaseOutput` or a :class:`ParquetOutput`; None to let it go.
+    :param parameters: values that the script gets on every database as ``$(name)`` literals: text (a template),
+        numbers, ``bool``, ``bytes``, dates and times, ``UUID`` or None. Those of a target's member or query row count
+        before them. They are of a run, not of the step's stored definition.
+    :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
     :raises DefinitionError: if a value cannot be stored, naming the step.
     """
 
@@ -67,8 +96,13 @@ class JobStep:
     max_parallelism_per_server: int | None = field(default=None, kw_only=True)
     conn_id: str | None = field(default=None, kw_only=True)
     idempotent: bool = field(default=True, kw_only=True)
+    transaction: bool = field(default=False, kw_only=True)
+    target_timeout: int | float | timedelta | None = field(default=None, kw_only=True)
+    lock_timeout: int | float | timedelta | None = field(default=None, kw_only=True)
     rollout: Rollout | None = field(default=None, kw_only=True)
     output: SqlDatabaseOutput | ParquetOutput | None = field(default=None, kw_only=True)
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict, kw_only=True, hash=False, repr=False)
+    bind_parameters: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name(self.name, "name", "JobStep")
@@ -90,6 +124,10 @@ class JobStep:
                 f"{owner}: output must be a SqlDatabaseOutput or a ParquetOutput, not {self.output!r}"
             )
         object.__setattr__(self, "step_timeout", seconds(self.step_timeout, "step_timeout", owner))
+        object.__setattr__(self, "parameters", read_parameters(self.parameters, owner))
+        if self.target_timeout is not None:
+            object.__setattr__(self, "target_timeout", seconds(self.target_timeout, "target_timeout", owner))
+        object.__setattr__(self, "lock_timeout", lock_seconds(self.lock_timeout, owner))
 
     @property
     def step_timeout_seconds(self) -> int:
@@ -108,8 +146,13 @@ class JobStep:
             "max_parallelism_per_server": self.max_parallelism_per_server,
             "conn_id": self.conn_id,
             "idempotent": self.idempotent,
+            "transaction": self.transaction,
+            "target_timeout": self.target_timeout,
+            "lock_timeout": self.lock_timeout,
             "rollout": None if self.rollout is None else self.rollout.to_json(),
             "output": None if self.output is None else self.output.to_json(),
+            "parameters": parameters_to_json(self.parameters),
+            "bind_parameters": self.bind_parameters,
         }
 
     @classmethod

@@ -12,8 +12,11 @@ __all__ = [
     "nothing_to_do",
     "rollout_skipped",
     "step_message",
+    "target_committed",
+    "target_gone",
     "target_message",
     "trial_message",
+    "waiting_for_database",
     "waiting_for_pool",
     "waiting_for_server",
 ]
@@ -23,7 +26,7 @@ _L = Lifecycle
 WAITING_FOR_WORKER = "Waiting for an available worker."
 #: Follows the sentence of a target that nobody has begun, and nobody will.
 NEVER_BEGUN = " It was never begun."
-WAITING_FOR_LOST_ATTEMPT = "Waiting for an attempt that was lost with its process to end on the server."
+WAITING_FOR_LOST_ATTEMPT = "Waiting for an attempt that was lost to end on the server."
 
 _TARGET_VERBS: dict[Lifecycle, str] = {
     _L.CREATED: "is waiting to execute on",
@@ -109,6 +112,24 @@ def waiting_for_pool(max_parallelism: int, elastic_pool_name: str, server_name: 
 def waiting_for_server(max_parallelism_per_server: int, server_name: str) -> str:
     """Return the sentence of a target that waits until its server has a place for it."""
     return f"Waiting for {_places(max_parallelism_per_server)} of server '{server_name}'."
+
+
+def waiting_for_database(server_name: str, database_name: str, error_number: int | None) -> str:
+    """Return the sentence of a target that waits until its server lets anybody into its database again."""
+    answered = "" if error_number is None else f", which answers error {error_number}"
+    return f"Waiting for database '{database_name}' on server '{server_name}'{answered}."
+
+
+def target_gone(step_id: int, server_name: str, database_name: str) -> str:
+    """Return the sentence of a target that was dropped after its group had been resolved; it is ``Skipped``."""
+    target = f"target (server '{server_name}', database '{database_name}')"
+    return f"Step {step_id} skipped execution, because the database is not on the server any more, on {target}."
+
+
+def target_committed(step_id: int, server_name: str, database_name: str) -> str:
+    """Return the sentence of a target whose answer was lost, and whose marker says that its script committed."""
+    sentence = target_message(Lifecycle.SUCCEEDED, step_id, server_name, database_name)
+    return f"{sentence} The answer was lost; the marker in the database says that the transaction has committed."
 
 
 def rollout_skipped(step_id: int, server_name: str, database_name: str, reason: str) -> str:

@@ -8,7 +8,11 @@ from typing import Any, Literal
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 
-__all__ = ["RetryPolicy"]
+__all__ = ["DEFAULT_AVAILABILITY_TIMEOUT", "RetryPolicy"]
+
+#: Seconds: a paused serverless database takes up to about 45 to resume, a failover often longer (peers.md, sections 6
+#: and 9, which asks for 60 at least).
+DEFAULT_AVAILABILITY_TIMEOUT = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +26,8 @@ class RetryPolicy:
     :param initial_interval: wait before the first retry, in seconds, 0 or more.
     :param maximum_interval: longest wait, in seconds, not below ``initial_interval``.
     :param backoff_multiplier: what the wait grows by, 1 or more.
+    :param availability_timeout: seconds, over all attempts of a database, to wait for it while its server says that it
+        is not available yet (it resumes, moves or fails over); such waits are not attempts. 0 for none.
     :param retry_on: ``"any"`` error, as Elastic Jobs does; ``"transient"`` ones by their number; or a tuple of numbers.
     :raises DefinitionError: if a value is out of its range.
     """
@@ -31,12 +37,14 @@ class RetryPolicy:
     maximum_interval: float = 120
     backoff_multiplier: float = 2.0
     retry_on: Literal["any", "transient"] | tuple[int, ...] = "any"
+    availability_timeout: float = DEFAULT_AVAILABILITY_TIMEOUT
 
     def __post_init__(self) -> None:
         self._require(self.attempts >= 0, "attempts must be 0 or more")
         self._require(self.initial_interval >= 0, "initial_interval must be 0 seconds or more")
         self._require(self.maximum_interval >= self.initial_interval, "maximum_interval is below initial_interval")
         self._require(self.backoff_multiplier >= 1, "backoff_multiplier must be 1 or more")
+        self._require(self.availability_timeout >= 0, "availability_timeout must be 0 seconds or more")
         if isinstance(self.retry_on, str):
             self._require(self.retry_on in ("any", "transient"), "retry_on must be 'any', 'transient' or error numbers")
         else:

@@ -17,9 +17,9 @@ from airflow_provider_elasticjobs.job_database.waves import WaveStart, begin_wav
 from airflow_provider_elasticjobs.operators.airflow_context import execution_of_run
 from airflow_provider_elasticjobs.operators.job_execution import task_states
 from airflow_provider_elasticjobs.operators.mapped_items import checked_targets_per_task, mapped_items
+from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
-from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -82,15 +82,14 @@ class BeginWaveOperator(BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Wait for what is left of the earlier waves, count what failed, and return the wave's databases.
 
-        :raises AirflowSkipException: if the step was skipped as a whole, because a branch went another way.
-        :raises AirflowFailException: if the step has not begun, or the run was asked to stop, or databases of earlier
-            waves do not come to an end.
+        :raises AirflowSkipException: if the wave before did not begin: it failed, or a branch went another way.
+        :raises AirflowFailException: if the run was asked to stop, or databases of earlier waves do not come to an end.
         """
         began = task_states(context, [self.after_task_id]).get(self.after_task_id)
-        if began == "skipped":
-            raise AirflowSkipException("the step was not meant to run")
+        if began is None:
+            raise AirflowFailException(f"there is no task {self.after_task_id!r} that began the wave before")
         if began != "success":
-            raise AirflowFailException(f"wave {self.wave} does not begin: task {self.after_task_id} is {began}")
+            raise AirflowSkipException(f"wave {self.wave} does not begin: task {self.after_task_id} is {began}")
         database = open_job_database(connection_settings(self.job_database_conn_id))
         execution = execution_of_run(context, self.job_group_id)
         start = self._begin(database, execution)

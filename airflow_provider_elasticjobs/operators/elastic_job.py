@@ -19,9 +19,10 @@ from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
-from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, seconds
+from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, lock_seconds, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
+from airflow_provider_elasticjobs.model.parameters import read_parameters
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import Target
@@ -72,8 +73,17 @@ class ElasticJobOperator(BaseOperator):
         the step's definition, where the run reads it.
     :param max_parallelism_per_server: most databases of one server at a time, in pools or not; None for no limit.
     :param idempotent: whether the script may be run again when it is unknown whether it had committed.
+    :param transaction: run all batches in one transaction, whose marker tells whether it committed when the answer is
+        lost; see ``JobStep``.
+    :param target_timeout: seconds (or timedelta) that all attempts may take together, with their waits; None: no limit.
+    :param lock_timeout: seconds (or timedelta) that a statement may wait for a lock (error 1222); None for no limit.
+    :param refresh_conn_id: Airflow connection that asks ``master`` whether a database that cannot be opened is gone;
+        default: the script's own.
     :param rollout: a budget of failures and a spread of the starts: a :class:`Rollout` or its JSON. The resolver writes
         it into the step's definition. Its waves are other tasks' matter.
+    :param parameters: values that the script gets on every target as ``$(name)`` literals: text, numbers, ``bool``,
+        ``bytes``, dates and times, ``UUID`` or None; a template. Those of the target's row count before them.
+    :param bind_parameters: whether the script gets them as real parameters, ``@name``, too.
     :param trial: ``parse`` (the server parses the script), ``rollback`` (it runs and is rolled back), or ``plan``
         (nothing is sent): the row ends ``Skipped`` and says what was found, or ``Failed``; a template. None runs it.
     :param step_output: where the result goes: a :class:`SqlDatabaseOutput`, a :class:`ParquetOutput` or its JSON, a
@@ -86,13 +96,19 @@ class ElasticJobOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "command",
         "target",
+        "parameters",
         "elasticjobs_conn_id",
         "job_database_conn_id",
         "trial",
         "step_output",
     )
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"command": "tsql", "target": "json", "step_output": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "command": "tsql",
+        "target": "json",
+        "parameters": "json",
+        "step_output": "json",
+    }
     ui_color = "#cfe2f3"
 
     def __init__(
@@ -107,7 +123,13 @@ class ElasticJobOperator(BaseOperator):
         max_parallelism: int | None = None,
         max_parallelism_per_server: int | None = None,
         idempotent: bool = True,
+        transaction: bool = False,
+        target_timeout: float | timedelta | None = None,
+        lock_timeout: float | timedelta | None = None,
+        refresh_conn_id: str | None = None,
         rollout: Rollout | Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        bind_parameters: bool = False,
         trial: str | None = None,
         step_output: SqlDatabaseOutput | ParquetOutput | Mapping[str, Any] | None = None,
         deferrable: bool = conf.getboolean("elasticjobs", "deferrable", fallback=True),
@@ -124,7 +146,13 @@ class ElasticJobOperator(BaseOperator):
         self.max_parallelism = max_parallelism
         self.max_parallelism_per_server = max_parallelism_per_server
         self.idempotent = idempotent
+        self.transaction = transaction
+        self.target_timeout = target_timeout
+        self.lock_timeout = lock_timeout
+        self.refresh_conn_id = refresh_conn_id
         self.rollout = rollout
+        self.parameters = parameters
+        self.bind_parameters = bind_parameters
         self.trial = trial
         kinds = (SqlDatabaseOutput, ParquetOutput)
         self.step_output = step_output.to_json() if isinstance(step_output, kinds) else step_output
@@ -167,7 +195,8 @@ class ElasticJobOperator(BaseOperator):
         chunk = TargetChunk.from_json(self.target) if TargetChunk.is_json(self.target) else None
         target = Target.from_json(self.target) if chunk is None else _NO_TARGET
         retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
-        trial = Trial.of(self.trial, f"task {self.task_id!r}")
+        owner = f"task {self.task_id!r}"
+        trial = Trial.of(self.trial, owner)
         if trial is not None and retry.retry_on == "any":
             # A trial is there to show an error, not to wait until it passes.
             retry = replace(retry, retry_on="transient")
@@ -176,8 +205,16 @@ class ElasticJobOperator(BaseOperator):
             target,
             self.command,
             retry=retry,
-            step_timeout=seconds(self.step_timeout, "step_timeout", f"task {self.task_id!r}"),
+            step_timeout=seconds(self.step_timeout, "step_timeout", owner),
             idempotent=self.idempotent,
+            parameters=read_parameters(self.parameters, f"task {self.task_id!r}"),
+            bind_parameters=self.bind_parameters,
+            transaction=self.transaction,
+            target_timeout=None
+            if self.target_timeout is None
+            else seconds(self.target_timeout, "target_timeout", owner),
+            lock_timeout=lock_seconds(self.lock_timeout, owner),
+            refresh_conn_id=self.refresh_conn_id,
             trial=trial,
             output=self._output(),
         )
@@ -198,6 +235,7 @@ class ElasticJobOperator(BaseOperator):
             seconds_left = seconds_to_wait(database, UUID(self.target["execution_id"]))
         if seconds_left >= _SHORT_WAIT_SECONDS:
             pause = min(seconds_left, _LONGEST_ABSENCE_SECONDS)
+            self.log.info("The starts are spread: this one comes in %d s, the slot is given back", round(seconds_left))
             at = datetime.now(timezone.utc) + timedelta(seconds=pause)
             raise AirflowRescheduleException(at)  # type: ignore[no-untyped-call]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,9 +18,9 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.history import ExecutionRow, executions, job_lifecycle
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.operators.airflow_context import execution_of_run
+from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
-from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,6 +32,9 @@ _PATIENCE_SECONDS = 60.0
 #: Seconds of silence from which a process counts as lost once Airflow has no task left that could take over from it.
 _SILENCE_SECONDS = 30.0
 _POLL_SECONDS = 1.0
+#: Looks at the run before anybody is called lost: after a time without job database all processes have been silent, and
+#: those that live take so long to be heard of and to write what they have.
+_LOOKS_BEFORE = 10
 #: Seconds to wait for a server that is asked whether it still runs a lost process's script.
 _LOGIN_SECONDS = 5
 #: Targets whose message a summary repeats.
@@ -134,20 +138,25 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
     ) -> Lifecycle | None:
         """Wait until the run has ended, and end the rows of lost processes meanwhile."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while True:
-            found = reconcile(
-                database,
-                connectors(self.elasticjobs_conn_id, login_timeout=_LOGIN_SECONDS),
-                job_execution_id=execution,
-                expiry_seconds=_SILENCE_SECONDS,
-                include_created=True,
-            )
-            for line in found.lines()[:_MOST_MESSAGES]:
-                self.log.warning("%s", line)
+        for look in itertools.count():
+            if look >= _LOOKS_BEFORE:
+                self._reconcile(database, execution)
             lifecycle = job_lifecycle(database, execution)
             if lifecycle is None or not lifecycle.is_active or time.monotonic() > deadline:
-                return lifecycle
+                break
             wait(_POLL_SECONDS)
+        return lifecycle
+
+    def _reconcile(self, database: JobDatabase, execution: UUID) -> None:
+        found = reconcile(
+            database,
+            connectors(self.elasticjobs_conn_id, login_timeout=_LOGIN_SECONDS),
+            job_execution_id=execution,
+            expiry_seconds=_SILENCE_SECONDS,
+            include_created=True,
+        )
+        for line in found.lines()[:_MOST_MESSAGES]:
+            self.log.warning("%s", line)
 
 
 def task_states(context: Context, task_ids: list[str] | None = None) -> dict[str, str]:

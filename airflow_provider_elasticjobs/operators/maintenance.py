@@ -13,9 +13,9 @@ from airflow_provider_elasticjobs.execution.reconcile import reconcile
 from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY
 from airflow_provider_elasticjobs.job_database.purge import purge_history
 from airflow_provider_elasticjobs.operators.execution_request import execution_id
+from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
-from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import jinja2
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
@@ -27,9 +28,9 @@ from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperato
 from airflow_provider_elasticjobs.operators.mapped_items import checked_targets_per_task, mapped_items
 from airflow_provider_elasticjobs.operators.measuring import measurer
 from airflow_provider_elasticjobs.operators.resolving import resolver
+from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
-from airflow_provider_elasticjobs.triggers.target_connectors import connectors
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,7 +38,15 @@ if TYPE_CHECKING:
 __all__ = ["ResolveTargetGroupOperator"]
 
 #: Arguments of the mapped operator that belong to a step's definition, too.
-_STEP_ARGUMENTS = ("step_timeout", "max_parallelism", "max_parallelism_per_server", "idempotent")
+_STEP_ARGUMENTS = (
+    "step_timeout",
+    "max_parallelism",
+    "max_parallelism_per_server",
+    "idempotent",
+    "transaction",
+    "target_timeout",
+    "lock_timeout",
+)
 
 #: A run's start asks about so many lost scripts of earlier runs at most, all at once, and waits so long for each.
 _RECONCILE_MOST = 16
@@ -119,7 +128,11 @@ class ResolveTargetGroupOperator(BaseOperator):
             self.step_id,
             job_execution_id=execution_id,
             airflow=airflow_ref(context),
-            resolve=resolver(self.refresh_conn_id or self.elasticjobs_conn_id),
+            resolve=resolver(
+                self.refresh_conn_id or self.elasticjobs_conn_id,
+                job_database,
+                render=lambda written: self.rendered(written, context),
+            ),
             log=self._say,
             measure=measurer(
                 self.group(),
@@ -151,6 +164,18 @@ class ResolveTargetGroupOperator(BaseOperator):
             wave = f", wave {one.wave}" if one.wave else ""
             self._say(logging.INFO, f"Planned: {one.target.label}{pool}{wave}")
         plan_targets(job_database, job_execution_id, self.step_id)
+
+    def rendered(self, written: Any, context: Any) -> Any:
+        """Return a value of a member of the group with its templates rendered.
+
+        :param written: a text, or texts within mappings and lists.
+        :param context: what the templates may name.
+        :raises DefinitionError: if a template cannot be rendered.
+        """
+        try:
+            return self.render_template(written, context)
+        except jinja2.TemplateError as error:
+            raise DefinitionError(f"task {self.task_id!r}: a template of its target group: {error}") from error
 
     def _settle_lost(self, job_database: JobDatabase) -> None:
         """Settle a few rows that killed processes left behind in any run; this one begins whatever comes of it."""

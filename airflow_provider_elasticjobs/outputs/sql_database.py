@@ -104,7 +104,7 @@ class SqlDatabaseWriter:
         :raises OutputError: if the server refuses them, or does not answer.
         """
         assert self._insert is not None  # noqa: S101 narrows the type: begin was called
-        with self._said():
+        with self._said(), self._run.stops(self._insert):
             self._insert.insert(block)
         self._rows += block.rows
 

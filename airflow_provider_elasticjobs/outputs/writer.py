@@ -11,9 +11,9 @@ from uuid import UUID
 from airflow_provider_elasticjobs.exceptions import OutputError
 from airflow_provider_elasticjobs.model.outputs import StepOutput
 from airflow_provider_elasticjobs.model.targets import Target
+from airflow_provider_elasticjobs.tsql.attention import Cancellable
 from airflow_provider_elasticjobs.tsql.columns import ResultColumn, SqlType
 from airflow_provider_elasticjobs.tsql.row_reader import RowReceiver
-from airflow_provider_elasticjobs.tsql.run import ScriptRun
 
 __all__ = ["OutputPlace", "OutputRun", "OutputWriter", "ResultSets"]
 
@@ -33,13 +33,13 @@ class OutputRun:
         attempt.
     :param job_execution_id: the run.
     :param target: the database that the rows come from.
-    :param stops: makes a script on the output's server what a stop of the attempt stops, while a block runs.
+    :param stops: makes what runs on the output's server something that a stop of the attempt stops, in a block.
     """
 
     internal_execution_id: UUID
     job_execution_id: UUID
     target: Target
-    stops: Callable[[ScriptRun], AbstractContextManager[None]]
+    stops: Callable[[Cancellable], AbstractContextManager[None]]
 
     def added_values(self) -> dict[str, str | UUID]:
         """Return what the added columns hold, by their names."""

@@ -7,6 +7,7 @@ kind                      where           what the client sees
 ``database_unavailable``  at login        error 40613
 ``unknown_database``      at login        error 4060
 ``firewall``              at login        error 40615
+``login_error``           at login        the error ``number`` with ``severity`` and ``text``
 ``login_dropped``         at login        the connection closes without an answer
 ``slow_login``            at login        the answer comes ``seconds`` later
 ``throttled``             before a batch  error 40501 (severity 20), nothing was executed, the connection closes
@@ -37,7 +38,15 @@ from airflow_provider_elasticjobs.sandbox.engine.interface import ServerMessage
 
 CONTROL_APPLICATION = "sandbox-control"
 LOGIN_KINDS = frozenset(
-    {"login_refused", "database_unavailable", "unknown_database", "firewall", "login_dropped", "slow_login"}
+    {
+        "login_refused",
+        "database_unavailable",
+        "unknown_database",
+        "firewall",
+        "login_error",
+        "login_dropped",
+        "slow_login",
+    }
 )
 CLOSING_SEVERITY = 20
 GENERIC_ERROR = 50_000
@@ -50,6 +59,7 @@ class FaultKind(str, Enum):
     DATABASE_UNAVAILABLE = "database_unavailable"
     UNKNOWN_DATABASE = "unknown_database"
     FIREWALL = "firewall"
+    LOGIN_ERROR = "login_error"
     LOGIN_DROPPED = "login_dropped"
     SLOW_LOGIN = "slow_login"
     THROTTLED = "throttled"
@@ -82,9 +92,9 @@ class Fault:
     :param containing: text that a batch must contain
     :param seconds: for the two slow kinds
     :param rows: for ``dropped_while_reading``
-    :param number: for ``error``
-    :param severity: for ``error``
-    :param text: for ``error``
+    :param number: for the two kinds of error
+    :param severity: for the two kinds of error
+    :param text: for the two kinds of error
     """
 
     kind: FaultKind

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_elasticjobs.exceptions import OutcomeUnknownError, ScriptError
+from airflow_provider_elasticjobs.model.names import SYSTEM_DATABASES
 from airflow_provider_elasticjobs.tsql.diagnostics import first_number, joined_text, parse_odbc_error
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DatabaseInfo", "Enumerate", "ServerDatabases", "enumerate_with", "list_databases", "read_master"]
 
-_SYSTEM_DATABASES = "N'master', N'tempdb', N'model', N'msdb', N'distribution'"
+_SYSTEM_DATABASES = ", ".join(f"N'{name}'" for name in sorted(SYSTEM_DATABASES))
 _WITH_POOLS = f"""
 SELECT d.name, d.state_desc, o.elastic_pool_name, CASE WHEN o.database_id IS NULL THEN 0 ELSE 1 END
 FROM sys.databases AS d LEFT JOIN sys.database_service_objectives AS o ON o.database_id = d.database_id

@@ -12,6 +12,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.parameters import parameters_to_json
 from airflow_provider_elasticjobs.operators.begin_wave import BeginWaveOperator
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.operators.job_execution import (
@@ -159,9 +160,10 @@ class ElasticJob(TaskGroup):
             # The first step obeys what comes before the job like any task.
             trigger_rule="all_success" if step_id == 1 else _AFTER_A_STEP,
         )
-        names = [f"wave_{wave}" for wave in range(1, len(step.rollout.waves) + 1 if step.rollout else 1)] + ["run"]
-        tasks: list[_Task] = [resolve, self._add_run(step, names[0], resolve.output)]
-        for wave, name in enumerate(names[1:], start=2):
+        waves = step.rollout.waves if step.rollout else ()
+        first, *later = [*(f"wave_{number}" for number, _ in enumerate(waves, start=1)), "run"]
+        tasks: list[_Task] = [resolve, self._add_run(step, first, resolve.output)]
+        for wave, name in enumerate(later, start=2):
             begin = BeginWaveOperator(
                 task_id=f"begin_{name}",
                 wave=wave,
@@ -189,7 +191,13 @@ class ElasticJob(TaskGroup):
             max_parallelism=step.max_parallelism,
             max_parallelism_per_server=step.max_parallelism_per_server,
             idempotent=step.idempotent,
+            transaction=step.transaction,
+            target_timeout=step.target_timeout,
+            lock_timeout=step.lock_timeout,
+            refresh_conn_id=self.refresh_conn_id,
             rollout=None if step.rollout is None else step.rollout.to_json(),
+            parameters=parameters_to_json(step.parameters),
+            bind_parameters=step.bind_parameters,
             trial=self.trial,
             step_output=None if step.output is None else step.output.to_json(),
             # A step has its own retries; Airflow's, perhaps meant for other tasks of the DAG, would multiply them.

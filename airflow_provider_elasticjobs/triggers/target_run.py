@@ -5,18 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from operator import methodcaller
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_provider_elasticjobs.connections.connect import connector
-from airflow_provider_elasticjobs.execution.chunk import ChunkExecution, ChunkResult
+from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
+from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
+from airflow_provider_elasticjobs.execution.chunk import ChunkExecution, ChunkResult, TargetAccess
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
-from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 from airflow_provider_elasticjobs.triggers.output_place import output_place
 from airflow_provider_elasticjobs.triggers.process import connection_settings, this_process
-from airflow_provider_elasticjobs.triggers.target_connectors import connectors
+
+if TYPE_CHECKING:
+    import pyodbc
 
 __all__ = ["TargetRun"]
 
@@ -42,7 +47,8 @@ class TargetRun:
         job_database_conn_id: str,
         log: Callable[[int, str], None],
     ) -> None:
-        self._order = ChunkOrder.from_json(order) if ChunkOrder.is_json(order) else TargetOrder.from_json(order)
+        self._chunk = ChunkOrder.from_json(order) if ChunkOrder.is_json(order) else None
+        self._order = TargetOrder.from_json(order) if self._chunk is None else self._chunk.pattern
         self._airflow = AirflowRef(**airflow)
         self._elasticjobs_conn_id = elasticjobs_conn_id
         self._job_database_conn_id = job_database_conn_id
@@ -76,19 +82,34 @@ class TargetRun:
 
     def _new_execution(self) -> _Execution:
         agent = this_process().agent(self._job_database_conn_id)
-        if isinstance(self._order, ChunkOrder):
+        output = None if self._order.output is None else output_place(self._order.output)
+        if self._chunk is not None:
             return ChunkExecution(
-                self._order,
-                self._airflow,
-                agent=agent,
-                connector_of=connectors(self._elasticjobs_conn_id),
-                log=self._log,
-                output=_place(self._order.pattern),
+                self._chunk, self._airflow, agent=agent, access_by=self._access, log=self._log, output=output
             )
-        connect = connector(connection_settings(self._elasticjobs_conn_id))
+        access = self._access(None)
         return TargetExecution(
-            self._order, self._airflow, agent=agent, connect=connect, log=self._log, output=_place(self._order)
+            self._order,
+            self._airflow,
+            agent=agent,
+            connect=access.connect,
+            open_master=access.open_master,
+            errors=access.errors,
+            log=self._log,
+            output=output,
         )
+
+    def _access(self, conn_id: str | None) -> TargetAccess:
+        """Return the way to the databases whose rows name an Airflow connection, or none."""
+        used = conn_id or self._elasticjobs_conn_id
+        settings = _settings(used)
+
+        def open_master(server: str, database: str, application_name: str | None) -> pyodbc.Connection:
+            # By the refresh connection; looked up only now, since it is hardly ever asked.
+            refresh = connector(_settings(self._order.refresh_conn_id or used))
+            return refresh(server, database, application_name)
+
+        return TargetAccess(connector(settings), settings.errors, open_master)
 
     def _stop(self, halt: Callable[[_Execution], None]) -> None:
         with self._lock:
@@ -98,5 +119,8 @@ class TargetRun:
             halt(execution)
 
 
-def _place(order: TargetOrder) -> OutputPlace | None:
-    return None if order.output is None else output_place(order.output)
+def _settings(conn_id: str) -> ConnectionSettings:
+    try:
+        return connection_settings(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConnectionSettingsError(str(error)) from error

@@ -8,10 +8,11 @@ identifier it is text. Reference 3.9: official scripts use it inside a step's co
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
+from airflow_provider_elasticjobs.model.parameters import ParameterValue
 from airflow_provider_elasticjobs.tsql.lexer import RegionKind, regions
 
 __all__ = ["Batch", "split_batches"]
@@ -30,11 +31,13 @@ class Batch:
     :param text: the T-SQL, exactly as written.
     :param count: how many times it is sent (``GO n``).
     :param first_line: line of the script on which the text begins, from 1.
+    :param parameters: values that the text mentions as ``@name``; they may be secrets.
     """
 
     text: str
     count: int = 1
     first_line: int = 1
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict, hash=False, repr=False)
 
 
 def split_batches(script: str) -> list[Batch]:

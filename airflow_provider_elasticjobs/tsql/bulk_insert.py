@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from ctypes import byref, c_size_t, c_ssize_t, c_void_p
 from typing import TYPE_CHECKING
 
-from airflow_provider_elasticjobs.exceptions import ElasticJobsError, ScriptError, ServerUnreachableError
+from airflow_provider_elasticjobs.exceptions import (
+    ElasticJobsError,
+    ScriptCancelledError,
+    ScriptError,
+    ServerUnreachableError,
+)
+from airflow_provider_elasticjobs.tsql.attention import Attention
 from airflow_provider_elasticjobs.tsql.diagnostics import Diagnostic, first_number, joined_text
 from airflow_provider_elasticjobs.tsql.odbc import NO_DATA, SUCCESS, StatementHandle, close_statement
 from airflow_provider_elasticjobs.tsql.row_block import RowBlock, RowLayout
@@ -33,7 +39,7 @@ class _Insert:
     """
 
     def __init__(self, cursor: pyodbc.Cursor, text: str, rows: int) -> None:
-        self._cursor = cursor
+        self.cursor = cursor
         self._statement = StatementHandle(cursor)
         self._rows = rows
         self._bound: tuple[RowLayout, int] | None = None
@@ -63,7 +69,7 @@ class _Insert:
         return errors
 
     def close(self) -> None:
-        close_statement(self._cursor)
+        close_statement(self.cursor)
 
     def _bind(self, block: RowBlock) -> None:
         layout = block.layout
@@ -103,11 +109,13 @@ class BulkInsert:
         self._row = f"({', '.join([*('?' for _ in columns), *constants.values()])})"
         self._rows = max(1, min(_ROWS_A_STATEMENT, _MOST_PARAMETERS // len(columns)))
         self._inserts: dict[int, _Insert] = {}
+        self._attention = Attention()
 
     def insert(self, block: RowBlock) -> None:
         """Insert the rows of a block.
 
         :raises ScriptError: if the server refuses a row.
+        :raises ScriptCancelledError: if :meth:`cancel` was called.
         :raises ServerUnreachableError: if the connection breaks.
         """
         whole = block.rows // self._rows
@@ -115,6 +123,10 @@ class BulkInsert:
             self._run(self._rows, block, 0, whole)
         if rest := block.rows - whole * self._rows:
             self._run(1, block, whole * self._rows, rest)
+
+    def cancel(self, *, patience: float = 10.0) -> bool:
+        """Stop the writing, from any thread; as :meth:`.run.ScriptRun.cancel`."""
+        return self._attention.send(patience)
 
     def close(self) -> None:
         """Give the statements back."""
@@ -125,7 +137,12 @@ class BulkInsert:
     def _run(self, rows: int, block: RowBlock, first: int, times: int) -> None:
         if rows not in self._inserts:
             self._inserts[rows] = _Insert(self._connection.cursor(), self._head + ", ".join([self._row] * rows), rows)
-        if errors := self._inserts[rows].run(block, first, times):
+        insert = self._inserts[rows]
+        with self._attention.covers(insert.cursor) as stopped:
+            errors = [] if stopped else insert.run(block, first, times)
+        if self._attention.requested:
+            raise ScriptCancelledError("cancelled while rows were being written")
+        if errors:
             raise _error(errors)
 
 

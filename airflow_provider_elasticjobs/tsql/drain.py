@@ -10,6 +10,7 @@ from airflow_provider_elasticjobs.tsql.batches import Batch
 from airflow_provider_elasticjobs.tsql.columns import columns_of
 from airflow_provider_elasticjobs.tsql.diagnostics import Diagnostic
 from airflow_provider_elasticjobs.tsql.odbc import NO_DATA, SUCCESS, SUCCESS_WITH_INFO, StatementHandle
+from airflow_provider_elasticjobs.tsql.parameters import parameterized
 from airflow_provider_elasticjobs.tsql.results import Message, ResultSet, ScriptResult
 from airflow_provider_elasticjobs.tsql.row_reader import RowReceiver, blocks
 
@@ -49,7 +50,7 @@ class Drain:
         """
         self.result = replace(self.result, batches=self.result.batches + 1)
         errors: list[Diagnostic] = []
-        status = statement.execute(batch.text)
+        status = statement.execute(*parameterized(batch.text, batch.parameters))
         answers = 0
         while status != NO_DATA or answers == 0:  # a first "no data" is a statement that changed no row
             answers += 1

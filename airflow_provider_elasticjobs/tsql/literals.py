@@ -60,7 +60,8 @@ def plain_text(value: object) -> str:
     if isinstance(value, UUID):
         return str(value).upper()
     if isinstance(value, datetime):
-        return _utc(value).isoformat(timespec="microseconds")
+        # The type datetime refuses more than three digits.
+        return _utc(value).isoformat(timespec="microseconds" if value.microsecond % 1000 else "milliseconds")
     if isinstance(value, (date, time)):
         return value.isoformat()
     return literal(value) if isinstance(value, bytes) else _number(value)

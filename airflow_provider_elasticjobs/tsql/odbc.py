@@ -9,9 +9,20 @@ through them, and both see one statement.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from ctypes import byref, c_char_p, c_int16, c_int32, c_size_t, c_ssize_t, c_uint16, c_void_p, sizeof
+from ctypes import (
+    byref,
+    c_char_p,
+    c_int16,
+    c_int32,
+    c_size_t,
+    c_ssize_t,
+    c_uint16,
+    c_void_p,
+    create_string_buffer,
+    sizeof,
+)
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -41,8 +52,13 @@ _IS_INTEGER = -6
 _TEXT_UNITS = 8192
 _NAME_UNITS = 1024
 _ROWS_A_FETCH = 1000
+_PARAM_INPUT, _RESET_PARAMS = 1, 3
+_C_WCHAR, _WVARCHAR, _C_BINARY, _VARBINARY = -8, -9, -2, -3
+_IN_ROW_UNITS, _IN_ROW_BYTES = 4000, 8000  # what is longer is of type (max), whose size is written 0
 
 _PROTOTYPES = {
+    "SQLBindParameter": [c_void_p, c_uint16] + [c_int16] * 3 + [c_size_t, c_int16, c_void_p, c_ssize_t, c_void_p],
+    "SQLFreeStmt": [c_void_p, c_uint16],
     "SQLExecDirectW": [c_void_p, c_char_p, c_int32],
     "SQLMoreResults": [c_void_p],
     "SQLFetch": [c_void_p],
@@ -56,20 +72,7 @@ _PROTOTYPES = {
     "SQLColAttributeW": [c_void_p, c_uint16, c_uint16, c_void_p, c_int16, c_void_p, c_void_p],
     "SQLBindCol": [c_void_p, c_uint16, c_int16, c_void_p, c_ssize_t, c_void_p],
     "SQLGetData": [c_void_p, c_uint16, c_int16, c_void_p, c_ssize_t, c_void_p],
-    "SQLFreeStmt": [c_void_p, c_uint16],
     "SQLPrepareW": [c_void_p, c_char_p, c_int32],
-    "SQLBindParameter": [
-        c_void_p,
-        c_uint16,
-        c_int16,
-        c_int16,
-        c_int16,
-        c_size_t,
-        c_int16,
-        c_void_p,
-        c_ssize_t,
-        c_void_p,
-    ],
     "SQLExecute": [c_void_p],
 }
 
@@ -161,18 +164,36 @@ class StatementHandle:
         self._handle = _handle_value(cursor, "hstmt")
         self._library = _driver_manager()
         self._fetched = c_size_t(0)
+        self._arguments: list[object] = []
         # The text goes out as written: the driver is not to look for ODBC escapes in it.
         self.set(_ATTR_NOSCAN, c_void_p(1))
 
-    def execute(self, text: str) -> int:
+    def execute(self, text: str, arguments: Sequence[str | bytes] = ()) -> int:
         """Send one batch as it is and wait for the first answer.
 
         :param text: T-SQL, not empty.
+        :param arguments: one for each ``?`` of the text.
         """
+        self.call("SQLFreeStmt", _RESET_PARAMS)
+        self._arguments = [self._bind(number, argument) for number, argument in enumerate(arguments, start=1)]
         # Executed with more rows a fetch, a SELECT would be turned into a server cursor (sp_cursoropen).
         self.set(_ATTR_ROW_ARRAY_SIZE, c_void_p(1))
         encoded = text.encode("utf-16-le", errors="surrogatepass")
         return self.call("SQLExecDirectW", encoded, len(encoded) // 2)
+
+    def _bind(self, number: int, argument: str | bytes) -> object:
+        """Bind an input parameter, and return what has to live until the statement has run."""
+        is_text = isinstance(argument, str)
+        data = argument if isinstance(argument, bytes) else argument.encode("utf-16-le", errors="surrogatepass")
+        c_type, sql_type = (_C_WCHAR, _WVARCHAR) if is_text else (_C_BINARY, _VARBINARY)
+        length = len(data) // 2 if is_text else len(data)
+        in_row = _IN_ROW_UNITS if is_text else _IN_ROW_BYTES
+        buffer, indicator = create_string_buffer(data, max(1, len(data))), c_ssize_t(len(data))
+        self.call(
+            "SQLBindParameter", number, _PARAM_INPUT, c_type, sql_type, in_row if length <= in_row else 0, 0,
+            buffer, len(data), byref(indicator),
+        )  # fmt: skip
+        return buffer, indicator
 
     def next_result(self) -> int:
         """Go to the next answer of the batch."""

@@ -15,8 +15,6 @@ does not grow.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,11 +24,11 @@ from airflow_provider_elasticjobs.exceptions import (
     ScriptCancelledError,
     ServerUnreachableError,
 )
+from airflow_provider_elasticjobs.tsql.attention import Attention
 from airflow_provider_elasticjobs.tsql.batches import Batch
 from airflow_provider_elasticjobs.tsql.drain import Drain
 from airflow_provider_elasticjobs.tsql.odbc import (
     StatementHandle,
-    cancel_statement,
     close_statement,
     connection_is_alive,
 )
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptRun"]
 
-_CANCEL_INTERVAL = 0.2  # seconds between attentions: one that arrives before the batch does is lost
-
 
 class ScriptRun:
     """One run of one script. It knows nothing of time-outs: the caller cancels at the deadline.
@@ -54,6 +50,7 @@ class ScriptRun:
     :param batches: what to send, from :func:`~.batches.split_batches`.
     :param on_message: called with each :class:`~.results.Message`, from the running thread.
     :param on_result: called with each :class:`~.results.ResultSet` when it has been read, from the running thread.
+    :param between: called between two batches, with nothing running on the connection; what it raises ends the run.
     :param receiver: takes the rows of result sets, in the running thread; what it raises ends the script.
     :param server: logical server name, for errors.
     :param database: database name, for errors.
@@ -66,26 +63,24 @@ class ScriptRun:
         *,
         on_message: Callable[[Message], None] | None = None,
         on_result: Callable[[ResultSet], None] | None = None,
+        between: Callable[[], None] | None = None,
         receiver: RowReceiver | None = None,
         server: str | None = None,
         database: str | None = None,
     ) -> None:
         self._connection = connection
         self._batches = tuple(batches)
-        self._drain = Drain(on_message, on_result, lambda: self._cancel_requested, receiver)
+        self._drain = Drain(on_message, on_result, lambda: self._attention.requested, receiver)
+        self._between = between
         self._server = server
         self._database = database
-        self._cursor: pyodbc.Cursor | None = None
-        self._statement: StatementHandle | None = None
-        self._condition = threading.Condition()
-        self._busy = False
-        self._cancel_requested = False
-        self._attention_sent = False
+        self._open: tuple[pyodbc.Cursor, StatementHandle] | None = None
+        self._attention = Attention()
 
     @property
     def cancel_requested(self) -> bool:
         """Whether :meth:`cancel` was called."""
-        return self._cancel_requested
+        return self._attention.requested
 
     def run(self) -> ScriptResult:
         """Send all batches in order and read all that comes back; to be called once.
@@ -98,6 +93,8 @@ class ScriptRun:
         """
         try:
             for index, batch in enumerate(self._batches):
+                if index and self._between is not None:
+                    self._between()
                 place = ErrorPlace(index + 1, len(self._batches), batch.first_line)
                 for _ in range(batch.count):
                     self._run_batch(batch, place)
@@ -114,51 +111,37 @@ class ScriptRun:
         :param patience: seconds to wait for the batch to end.
         :returns: whether nothing is running any more; ``False`` means the server has not answered yet.
         """
-        deadline = time.monotonic() + patience
-        with self._condition:
-            self._cancel_requested = True
-            while self._busy and self._cursor is not None:
-                self._attention_sent = True
-                cancel_statement(self._cursor)
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    return False
-                self._condition.wait(min(_CANCEL_INTERVAL, remaining))
-            return True
+        return self._attention.send(patience)
 
     def _run_batch(self, batch: Batch, place: ErrorPlace) -> None:
-        statement = self._begin(place)
-        try:
+        cursor, statement = self._opened(place)
+        with self._attention.covers(cursor) as stopped:
+            if stopped:
+                raise ScriptCancelledError(
+                    f"cancelled before {place} was sent", server=self._server, database=self._database
+                )
             errors = self._drain.batch(statement, batch)
             alive = errors is None or connection_is_alive(self._connection)
-        finally:
-            self._end()
         # The driver may report a statement that an attention ended as the batch's ordinary end (seen when it waits in
         # SQLMoreResults), so a batch that was sent one has never succeeded.
-        if errors is None and not self._attention_sent:
+        if errors is None and not self._attention.sent:
             return
         raise error_of(
             errors or (),
             place,
             alive=alive,
-            cancelled=self._cancel_requested,
+            cancelled=self._attention.requested,
             server=self._server,
             database=self._database,
         )
 
-    def _begin(self, place: ErrorPlace) -> StatementHandle:
-        with self._condition:
-            if self._cancel_requested:
-                raise ScriptCancelledError(
-                    f"cancelled before {place} was sent", server=self._server, database=self._database
-                )
-            if not connection_is_alive(self._connection):
-                raise self._lost_before(place)
-            if self._cursor is None or self._statement is None:
-                self._cursor = self._connection.cursor()
-                self._statement = StatementHandle(self._cursor)
-            self._busy = True
-            return self._statement
+    def _opened(self, place: ErrorPlace) -> tuple[pyodbc.Cursor, StatementHandle]:
+        if not connection_is_alive(self._connection):
+            raise self._lost_before(place)
+        if self._open is None:
+            cursor = self._connection.cursor()
+            self._open = cursor, StatementHandle(cursor)
+        return self._open
 
     def _lost_before(self, place: ErrorPlace) -> ElasticJobsError:
         text = f"the connection to {self._server}/{self._database} was lost before {place} was sent"
@@ -167,13 +150,7 @@ class ScriptRun:
         text += "; what was sent before it has run"
         return OutcomeUnknownError(text, server=self._server, database=self._database)
 
-    def _end(self) -> None:
-        with self._condition:
-            self._busy = False
-            self._condition.notify_all()
-
     def _close(self) -> None:
-        with self._condition:
-            cursor, self._cursor, self._statement = self._cursor, None, None
-        if cursor is not None:
-            close_statement(cursor)
+        if self._open is not None:
+            close_statement(self._open[0])
+            self._open = None

@@ -1,4 +1,4 @@
-"""The built-in variables of a step's command, ``$(job_execution_id)`` and its like (reference 3.9).
+"""The variables of a step's command: ``$(job_execution_id)`` and its like (reference 3.9), and parameters.
 
 Where a variable stands decides what it becomes, so that the value can never change the script's structure:
 
@@ -18,26 +18,13 @@ reader of the log, will complain about them, and text that only looks like a var
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from airflow_provider_elasticjobs.model.parameters import VARIABLE_NAMES
 from airflow_provider_elasticjobs.tsql.lexer import Region, RegionKind, regions
 from airflow_provider_elasticjobs.tsql.literals import literal, plain_text
 
 __all__ = ["VARIABLE_NAMES", "substitute", "unknown_variables"]
-
-#: Every variable that Elastic Jobs documents.
-VARIABLE_NAMES = frozenset(
-    {
-        "job_execution_create_time",
-        "job_execution_id",
-        "job_id",
-        "job_name",
-        "job_version",
-        "step_id",
-        "step_name",
-        "target_group_name",
-    }
-)
 
 _VARIABLE = re.compile(r"\$\((?P<name>\w+)\)")
 _DELIMITERS = {RegionKind.STRING: "'", RegionKind.BRACKETED: "]", RegionKind.QUOTED: '"'}
@@ -55,18 +42,20 @@ def substitute(script: str, values: Mapping[str, object]) -> str:
     return "".join(_substituted(script[region.start : region.end], region, values) for region in regions(script))
 
 
-def unknown_variables(script: str) -> list[str]:
-    """Return the names in ``$(name)`` outside comments that no documented variable has, sorted, each once.
+def unknown_variables(script: str, parameters: Iterable[str] = ()) -> list[str]:
+    """Return the names in ``$(name)`` outside comments that no variable has, sorted, each once.
 
     :param script: T-SQL before the replacement.
+    :param parameters: names of variables beside those that Elastic Jobs documents.
     """
+    known = VARIABLE_NAMES.union(name.lower() for name in parameters)
     found = {
         match["name"]
         for region in regions(script)
         if not region.kind.is_comment
         for match in _VARIABLE.finditer(script, region.start, region.end)
     }
-    return sorted(name for name in found if name.lower() not in VARIABLE_NAMES)
+    return sorted(name for name in found if name.lower() not in known)
 
 
 def _substituted(text: str, region: Region, values: Mapping[str, object]) -> str:
@@ -79,7 +68,9 @@ def _substituted(text: str, region: Region, values: Mapping[str, object]) -> str
         if name not in values:
             return match.group()
         if delimiter is None:
-            return literal(values[name])
+            text = literal(values[name])
+            # After a minus, a negative number's own would begin a comment.
+            return f" {text}" if text.startswith("-") else text
         return plain_text(values[name]).replace(delimiter, delimiter * 2)
 
     return _VARIABLE.sub(replacement, text)

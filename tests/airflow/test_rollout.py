@@ -7,11 +7,22 @@ from itertools import pairwise
 
 import pytest
 
-from tests.airflow.world import TENANTS, Run, World
+from airflow_provider_elasticjobs.job_database.batch import Batch
+from tests.airflow.world import TENANTS, Run, World, until
 from tests.job_database_invariants import broken_invariants
 
-STARTED = {"example_rollout": "Rollout", "canary": "canary", "allowed": "allowed", "alone": "resolve"}
+STARTED = {
+    "example_rollout": "Rollout",
+    "spread": "spread",
+    "canary": "canary",
+    "allowed": "allowed",
+    "alone": "resolve",
+}
 LARGE = "database7"
+BEGAN = Batch(
+    "SELECT begin_time FROM jobs_internal.rollout_waves WHERE job_execution_id = @run AND wave = 3;",
+    run="uniqueidentifier",
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +35,9 @@ def runs(world: World) -> Mapping[str, Run]:
     return {dag_id: world.start(dag_id, group_id) for dag_id, group_id in STARTED.items()}
 
 
-def test_the_example_reaches_canary_few_and_rest_the_largest_first_over_a_minute(runs: Mapping[str, Run]) -> None:
+def test_the_example_reaches_canary_few_and_rest_the_largest_first_over_a_minute(
+    world: World, runs: Mapping[str, Run]
+) -> None:
     run = runs["example_rollout"]
     assert run.state(300) == "success"
     assert run.lifecycle == "Succeeded"
@@ -38,10 +51,22 @@ def test_the_example_reaches_canary_few_and_rest_the_largest_first_over_a_minute
     ]
     for earlier, later in pairwise(waves):
         assert max(row.end_time for row in earlier) <= min(row.start_time for row in later)
-    starts = [row.start_time for row in waves[2]]
-    assert (max(starts) - min(starts)).total_seconds() > 45
-    # Those whose time was far gave their slot back and came again.
-    assert "the starts are spread over 60 s" in run.log("add_index.run", 2)
+    began = world.job_database.run(BEGAN, run=run.execution)[0].begin_time
+    late = [(row.start_time - began).total_seconds() for row in waves[2]]
+    assert [seconds >= 60 * place // 9 for place, seconds in enumerate(late)] == [True] * 9
+
+
+def test_a_target_whose_time_is_far_holds_no_slot_and_says_what_it_waits_for(
+    world: World, runs: Mapping[str, Run]
+) -> None:
+    run = runs["spread"]
+    until(lambda: run.lifecycles().get("spread1") == "Succeeded", 150, "the first target's end")
+    until(lambda: run.states("only.run")[1:] == ["up_for_reschedule"], 90, "the second target's return of its slot")
+    assert "Waiting until " in run.messages()["spread2"]
+    assert "the slot is given back" in run.log("only.run", 1)
+    world.airflow.set_run_state(run.dag_id, run.run_id, "failed")
+    assert run.state() == "failed"
+    assert run.lifecycles() == {"spread1": "Succeeded", "spread2": "Canceled"}
 
 
 def test_a_canary_that_fails_skips_the_rest_and_its_repair_brings_them_back(

@@ -12,7 +12,16 @@ import pytest
 from airflow_provider_elasticjobs.job_database import install
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from tests.airflow.world import FRAIL_JOB_DATABASES, JOBS, SCENARIOS, STOPPED_WITHIN, Run, World, until
+from tests.airflow.world import (
+    FRAIL_JOB_DATABASES,
+    JOBS,
+    SCENARIO_DATABASES,
+    SCENARIOS,
+    STOPPED_WITHIN,
+    Run,
+    World,
+    until,
+)
 from tests.job_database_invariants import broken_invariants
 
 OUTAGE_SECONDS = 60.0
@@ -47,16 +56,6 @@ class Outage:
         for fault in self.faults.pop(name, []):
             self.world.sandbox.control("sp_remove_fault", fault_id=fault)
 
-    def release(self) -> None:
-        """Let all scripts end."""
-        for run in self.runs.values():
-            for database in databases(run):
-                self.world.query("CREATE TABLE dbo.Released (x int)", database)
-
-
-def databases(run: Run) -> list[str]:
-    return [row.target_database_name for row in run.rows if row.target_database_name]
-
 
 def outcomes(run: Run, names: list[str]) -> list[str]:
     return [one["outcome"] for name in names for one in run.world.scripts(name)]
@@ -78,26 +77,33 @@ def frail(world: World) -> Iterator[dict[str, JobDatabase]]:
 
 @pytest.fixture(scope="module", autouse=True)
 def outage(world: World, frail: dict[str, JobDatabase]) -> Iterator[Outage]:
-    """Scripts that have ended while their job database is away; the tests that need none of it go on meanwhile."""
+    """Scripts that end while their job database is away; the tests that need none of it go on meanwhile."""
     runs = {
         name: world.start(name, job_database=frail["blinking" if name.startswith("blink") else "gone"])
         for name in ("blink", "blinkinworker", "gone", "goneinworker")
     }
-    counts = {"blink": 3, "blinkinworker": 1, "gone": 2, "goneinworker": 1}
-    until(lambda: all(sum(map(world.running, databases(run))) == counts[name] for name, run in runs.items()), 240)
+    scripts = [f"{name}{number}" for name in runs for number in range(1, SCENARIO_DATABASES[name] + 1)]
+    until(lambda: all(map(world.running, scripts)), 240, "the scripts' start")
     found = Outage(world, runs, {})
-    names = {name: databases(run) for name, run in runs.items()}
     for name in frail:
         found.begin(name)
-    for each in names.values():
-        for database in each:
-            world.query("CREATE TABLE dbo.Released (x int)", database)
+    for database in scripts:
+        world.query("CREATE TABLE dbo.Released (x int)", database)
     timer = threading.Timer(OUTAGE_SECONDS, found.end, ["blinking"])
     timer.start()
     yield found
     timer.cancel()
     for name in frail:
         found.end(name)
+
+
+@pytest.fixture(scope="module")
+def given_up(outage: Outage) -> dict[str, Run]:
+    """The runs whose writers have lost patience; the job database is back."""
+    runs = {name: outage.runs[name] for name in ("gone", "goneinworker")}
+    until(lambda: all(set(run.states("only.run")) == {"failed"} for run in runs.values()), 180, "the tasks' end")
+    outage.end("gone")
+    return runs
 
 
 class TestStop:
@@ -149,14 +155,6 @@ class TestAMinuteWithoutJobDatabase:
 
 
 class TestLongerThanPatience:
-    @pytest.fixture(scope="class")
-    def given_up(self, outage: Outage) -> dict[str, Run]:
-        """The runs whose writers have lost patience; the job database is back."""
-        runs = {name: outage.runs[name] for name in ("gone", "goneinworker")}
-        until(lambda: all(set(run.states("only.run")) == {"failed"} for run in runs.values()), 180, "the tasks' end")
-        outage.end("gone")
-        return runs
-
     def test_the_run_fails_and_says_why(self, given_up: dict[str, Run]) -> None:
         for run in given_up.values():
             assert run.state() == "failed"

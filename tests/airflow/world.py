@@ -48,6 +48,7 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "nopool": 1,
     "smallpool": 1,
     "stopped": 2,
+    "repeated": 2,
     "empty": 1,
     "fail": 3,
     "chunks": 60,
@@ -66,6 +67,7 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "canary": 4,
     "allowed": 3,
     "alone": 3,
+    "spread": 2,
     "identities": 8,
 }
 

@@ -1,3 +1,4 @@
+-- A default's constraint goes before its column, where the engine keeps it by its name.
 DROP PROCEDURE jobs.sp_purge_jobhistory;
 GO
 DROP PROCEDURE jobs_internal.purge_runs;
@@ -71,10 +72,12 @@ GO
 CREATE INDEX IX_executions_run ON jobs_internal.executions
     (job_execution_id, step_id, target_type, is_active, round, lifecycle);
 GO
-ALTER TABLE jobs_internal.executions DROP CONSTRAINT DF_executions_is_outdated;
+IF EXISTS (SELECT 1 FROM sys.default_constraints WHERE name = 'DF_executions_is_outdated')
+    ALTER TABLE jobs_internal.executions DROP CONSTRAINT DF_executions_is_outdated;
 GO
 ALTER TABLE jobs_internal.executions DROP COLUMN is_outdated;
 GO
-ALTER TABLE jobs_internal.executions DROP CONSTRAINT DF_executions_rerun;
+IF EXISTS (SELECT 1 FROM sys.default_constraints WHERE name = 'DF_executions_rerun')
+    ALTER TABLE jobs_internal.executions DROP CONSTRAINT DF_executions_rerun;
 GO
 ALTER TABLE jobs_internal.executions DROP COLUMN rerun;

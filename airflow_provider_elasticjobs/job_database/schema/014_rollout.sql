@@ -29,17 +29,62 @@ CREATE INDEX IX_executions_rollout ON jobs_internal.executions
     INCLUDE (wave, round, end_time)
     WHERE wave IS NOT NULL;
 GO
--- How far a rollout is.
+-- How far a rollout is; wave 0 is the step as a whole.
 CREATE VIEW jobs_ext.rollout_waves AS
-SELECT w.job_execution_id, w.step_id, w.wave, w.target_count, w.max_failures, w.begin_time,
-    COALESCE(SUM(CASE WHEN e.is_active = 0 THEN 1 ELSE 0 END), 0) AS ended,
-    COALESCE(SUM(CASE WHEN e.lifecycle IN ('Failed', 'TimedOut') THEN 1 ELSE 0 END), 0) AS failed,
-    COALESCE(SUM(CASE WHEN e.lifecycle = 'Skipped' THEN 1 ELSE 0 END), 0) AS skipped
+SELECT w.job_execution_id, j.job_name, j.job_id, w.step_id, w.wave, w.target_count, w.max_failures, w.begin_time,
+    SUM(CASE WHEN e.is_active = 0 THEN 1 ELSE 0 END) AS ended,
+    SUM(CASE WHEN e.lifecycle IN ('Failed', 'TimedOut') THEN 1 ELSE 0 END) AS failed,
+    SUM(CASE WHEN e.lifecycle = 'Skipped' THEN 1 ELSE 0 END) AS skipped
 FROM jobs_internal.rollout_waves AS w
+INNER JOIN jobs_internal.executions AS r ON r.execution_id = w.job_execution_id
+INNER JOIN jobs_internal.jobs AS j ON j.job_id = r.job_id
 LEFT JOIN jobs_internal.executions AS e
     ON e.job_execution_id = w.job_execution_id AND e.step_id = w.step_id AND e.round = w.round
     AND (e.wave = w.wave OR (w.wave = 0 AND e.wave IS NOT NULL))
-GROUP BY w.job_execution_id, w.step_id, w.wave, w.target_count, w.max_failures, w.begin_time;
+WHERE j.delete_requested_time IS NULL
+GROUP BY w.job_execution_id, j.job_name, j.job_id, w.step_id, w.wave, w.target_count, w.max_failures, w.begin_time;
+GO
+DROP VIEW jobs_ext.waiting_targets;
+GO
+-- A target also waits for its wave to begin, or, before a process has it, for its time in a rollout that is spread.
+CREATE VIEW jobs_ext.waiting_targets AS
+SELECT w.job_execution_id, w.execution_id, w.job_name, w.job_id, w.job_version, w.step_name, w.step_id,
+    w.target_server_name, w.target_database_name, w.target_elastic_pool_name, w.lifecycle, w.current_attempts,
+    CAST(w.waiting_for AS nvarchar(20)) AS waiting_for,
+    CAST(CASE w.waiting_for
+        WHEN N'process' THEN N'Waiting for its task to come back, or for a reconciliation: its process gives no sign of life.'
+        WHEN N'retry' THEN N'Waiting until the next attempt is due.'
+        WHEN N'turn' THEN w.waiting_cause
+        WHEN N'wave' THEN CONCAT(N'Waiting for wave ', w.wave, N' of the rollout to begin.')
+        ELSE N'Waiting for a worker or a free slot of its pool in Airflow.' END AS nvarchar(600)) AS waiting_cause,
+    w.next_attempt_start_time, w.dag_id, w.run_id, w.task_id, w.map_index, w.try_number
+FROM (
+    SELECT e.job_execution_id, e.execution_id, j.job_name, e.job_id, e.job_version, s.step_name, e.step_id,
+        e.target_server_name, e.target_database_name, e.target_elastic_pool_name, e.lifecycle, e.current_attempts,
+        CASE
+            WHEN e.claim_id IS NULL AND v.begin_time IS NULL AND v.wave IS NOT NULL THEN N'wave'
+            WHEN e.claim_id IS NULL AND e.waiting_cause IS NOT NULL THEN N'turn'
+            WHEN e.claim_id IS NULL THEN N'worker'
+            WHEN e.claim_time < DATEADD(second, -120, SYSUTCDATETIME()) AND NOT EXISTS (
+                SELECT 1 FROM jobs_internal.agents AS a
+                WHERE a.agent_id = e.agent_id AND a.heartbeat_time >= DATEADD(second, -120, SYSUTCDATETIME()))
+                THEN N'process'
+            WHEN e.waiting_cause IS NOT NULL THEN N'turn'
+            WHEN e.lifecycle = 'WaitingForRetry' THEN N'retry'
+            WHEN e.lifecycle = 'Created' THEN N'worker'
+            END AS waiting_for,
+        e.waiting_cause, e.wave, e.next_attempt_start_time,
+        e.airflow_dag_id AS dag_id, e.airflow_run_id AS run_id, e.airflow_task_id AS task_id,
+        e.airflow_map_index AS map_index, e.airflow_try_number AS try_number
+    FROM jobs_internal.executions AS e
+    INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
+    LEFT JOIN jobs_internal.job_steps AS s
+        ON s.job_id = e.job_id AND s.job_version = e.job_version AND s.step_id = e.step_id
+    LEFT JOIN jobs_internal.rollout_waves AS v
+        ON v.job_execution_id = e.job_execution_id AND v.step_id = e.step_id AND v.wave = e.wave
+    WHERE e.is_active = 1 AND e.target_type = 'SqlDatabase' AND j.delete_requested_time IS NULL
+) AS w
+WHERE w.waiting_for IS NOT NULL;
 GO
 DROP PROCEDURE jobs_internal.purge_runs;
 GO

@@ -150,7 +150,8 @@ def _is_null(emitter: Emitter, arguments: Sequence[exp.Expr], scope: Scope) -> S
 def _coalesce(emitter: Emitter, arguments: Sequence[exp.Expr], scope: Scope) -> Sql:
     values = [emitter.expression(argument, scope) for argument in arguments]
     texts, result = unify(values)
-    if result is not None and not all(value.type is None or value.type.nullable for value in values):
+    # Unlike ISNULL's, a result may be NULL for the server as long as one of the arguments may.
+    if result is not None and all(value.type is not None and not value.type.nullable for value in values):
         result = replace(result, nullable=False)
     return Sql(f"coalesce({', '.join(texts)})" if len(texts) > 1 else texts[0], result)
 

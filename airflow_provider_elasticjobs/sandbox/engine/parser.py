@@ -223,12 +223,13 @@ class _Parser:
             names[0] += f" {cursor.object_name()}"
         if names[0].upper() == "TRANSACTION ISOLATION":
             cursor.expect("LEVEL")
+        sign = cursor.accept_any("-")
         words: list[str] = []
         while cursor.token.kind != "end" and cursor.token.key != ";" and len(words) < 2:
             if words and (cursor.token.key not in ("COMMITTED", "UNCOMMITTED", "READ")):
                 break
             words.append(cursor.advance().value)
-        return SetOption(tuple(names), " ".join(words), line=line)
+        return SetOption(tuple(names), sign + " ".join(words), line=line)
 
     def print(self, line: int) -> Statement:
         self._cursor.expect("PRINT")

@@ -39,6 +39,10 @@ with dag("allowed"):
     lenient = Rollout(waves=[Wave(pattern="allowed[12]")], max_failures=1)
     ElasticJob("allowed", [JobStep("only", group("allowed", 3), BREAKS, retry=ONCE, rollout=lenient)], tier="JA100")
 
+with dag("spread"):
+    slow = Rollout(spread=7200)
+    ElasticJob("spread", [JobStep("only", group("spread", 2), "SELECT 1;", retry=ONCE, rollout=slow)], pool="one")
+
 with dag("alone"):
     resolve = ResolveTargetGroupOperator(task_id="resolve", target_group=group("alone", 3))
     ElasticJobOperator.partial(

@@ -74,6 +74,7 @@ scenario("restarted", 2, AGAIN)
 scenario("crashed", 1, AGAIN)
 scenario("stopped", 2, LONG)
 scenario("smallpool", 1, PRINTS, tier=None, pool="three", targets_per_task=50, chunk_parallelism=4)
+scenario("repeated", 2, "IF DB_NAME() = 'repeated2' THROW 50001, 'not here', 1;")
 scenario("nopool", 1, PRINTS, tier="JA800")
 scenario("chunks", 60, CHUNKED, targets_per_task=20, chunk_parallelism=5)
 TWO_OF_THREE = {"tier": None, "pool": "three", "targets_per_task": 3, "chunk_parallelism": 2}

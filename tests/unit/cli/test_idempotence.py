@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from airflow_provider_elasticjobs.model.job import JobStep
 from airflow_provider_elasticjobs.model.targets import SqlServer, Target, TargetGroup
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.task_groups.elastic_job import ElasticJob
+from airflow_provider_elasticjobs.tsql.batches import Batch
 
 GROUP = TargetGroup("everyone", [SqlServer("s.example")])
 
@@ -28,6 +30,7 @@ class Checked:
         self.report: IdempotenceReport | Exception = IdempotenceReport()
         self.asked: list[Any] = []
         self.closed = 0
+        self.batches: Any = None
 
     def connect(self, *place: object) -> Checked:
         self.asked.append(place)
@@ -37,6 +40,7 @@ class Checked:
         self.closed += 1
 
     def __call__(self, connection: object, batches: Any, target: Target, *, max_rows: int) -> IdempotenceReport:
+        self.batches = batches
         self.asked.append((connection is self, [batch.text for batch in batches], target, max_rows))
         if isinstance(self.report, Exception):
             raise self.report
@@ -50,6 +54,9 @@ def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Checked:
     with DAG("d", schedule=None, template_searchpath=str(tmp_path), params={"word": "hello"}) as dag:
         ElasticJob("J", [JobStep("a", GROUP, "step.sql", conn_id="theirs")])
         target = {"server": "s", "database": "d", "execution_id": "x"}
+        parameters = {"greeting": "{{ params.word }}", "P": Decimal("1.50")}
+        step = JobStep("s", GROUP, "SELECT $(Greeting), $(p), @p", parameters=parameters, bind_parameters=True)
+        ElasticJob("K", [step])
         ElasticJobOperator(task_id="alone", command="SELECT {{ ds_nodash }}", target=target)
     monkeypatch.setattr(idempotence, "get_bagged_dag", lambda _bundle, name: {"d": dag}[name])
     monkeypatch.setattr(idempotence, "settings_of", lambda conn_id, option: (conn_id, option))
@@ -78,6 +85,12 @@ def test_the_script_is_rendered_and_run_where_it_was_said(checked: Checked, caps
     ]
     assert checked.closed == 1
     assert capsys.readouterr().out == "The second run changed nothing more.\n"
+
+
+def test_it_gets_the_steps_parameters_rendered_too(checked: Checked) -> None:
+    check("K.s.run")
+    batches = [Batch("SELECT N'hello', 1.50, @p", parameters={"P": Decimal("1.50")})]
+    assert checked.batches == batches
 
 
 def test_another_connection_and_a_task_that_is_not_mapped(checked: Checked) -> None:
@@ -121,6 +134,8 @@ def test_a_first_run_that_fails_is_one_line(checked: Checked) -> None:
 
 @pytest.mark.parametrize("task_id", ["J.a.resolve", "nothing"])
 def test_a_task_without_a_script_is_told_and_those_with_one_named(checked: Checked, task_id: str) -> None:
-    with pytest.raises(SystemExit, match=rf"'{task_id}' is not a task of 'd' that runs a script: J\.a\.run, alone is"):
+    with pytest.raises(
+        SystemExit, match=rf"'{task_id}' is not a task of 'd' that runs a script: .*J\.a\.run, .*alone is"
+    ):
         check(task_id)
     assert checked.asked == []

@@ -36,7 +36,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 def arguments(**values: Any) -> Namespace:
-    given = {"conn_id": "rows", "output": "table", "verbose": False, "job_execution_id": RUN}
+    given = {"conn_id": "rows", "output": "table", "verbose": False, "job_execution_id": RUN, "conf": {}}
     return Namespace(**{**given, "elasticjobs_conn_id": "elasticjobs_default", **values})
 
 
@@ -306,10 +306,13 @@ class TestTargets:
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         """Connection and group of each question; every group holds one database, and one that is away."""
         questions: list[tuple[str, str]] = []
+        self.resolved: list[TargetGroup] = []
 
-        def resolver(conn_id: str) -> Callable[[TargetGroup], Resolution]:
-            def resolve(group: TargetGroup) -> Resolution:
+        def resolver(conn_id: str, _: object, *, render: Any) -> Callable[[TargetGroup], Resolution]:
+            def resolve(written: TargetGroup) -> Resolution:
+                group = written.rendered(render) if render else written
                 questions.append((conn_id, group.name))
+                self.resolved.append(group)
                 return Resolution([Target("s", "d1", "pool1")], [NotOnline(Target("s", "d2"), "RESTORING")])
 
             return resolve
@@ -346,6 +349,25 @@ class TestTargets:
         tasks = [one["task_id"] for one in json.loads(capsys.readouterr().out)]
         assert tasks[::2] == ["job.one.resolve", "job.two.resolve", "alone"]
 
+    @pytest.mark.parametrize(("conf", "expected"), [({}, "the default"), ({"run": "given"}, "given")])
+    def test_templates_get_the_params_of_the_dag(
+        self, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, conf: dict[str, str], expected: str
+    ) -> None:
+        with DAG("a_dag", params={"run": "the default"}) as made:
+            ElasticJob("job", [JobStep("one", TargetGroup.failed_of("{{ params.run }}"), "SELECT 1;")])
+        monkeypatch.setattr(targets, "get_bagged_dag", lambda *_: made)
+        targets.resolve_targets(arguments(name="a_dag", dag=True, conf=conf))
+        assert self.resolved == [TargetGroup.failed_of(expected)]
+
+    def test_a_template_that_needs_a_run_is_one_line(
+        self, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with DAG("a_dag") as made:
+            ElasticJob("job", [JobStep("one", TargetGroup.failed_of("{{ ti.xcom_pull('x') }}"), "SELECT 1;")])
+        monkeypatch.setattr(targets, "get_bagged_dag", lambda *_: made)
+        with pytest.raises(SystemExit, match="a template of its target group: 'ti' is undefined"):
+            targets.resolve_targets(arguments(name="a_dag", dag=True))
+
     def test_neither_a_group_nor_a_dag(self, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
         def missing(*_: object) -> Any:
             raise AirflowException("Dag 'nobody' could not be found")
@@ -369,7 +391,7 @@ class TestTargets:
     def test_what_cannot_be_asked_is_one_line(
         self, error: Exception, text: str, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(_: str) -> Any:
+        def fail(*_: object, **__: object) -> Any:
             raise error
 
         monkeypatch.setattr(targets, "resolver", fail)

@@ -26,6 +26,7 @@ def claim(ordinal: int, pool: str | None = "p", *, run: int = 1, caps: tuple[int
         target=Target("s", f"db{ordinal}", pool),
         attempts=0,
         lost_attempt=False,
+        work_id=UUID(int=ordinal),
         max_parallelism=caps[0],
         max_parallelism_per_server=caps[1],
         target_ordinal=ordinal,

@@ -2,13 +2,24 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
-from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, Target, TargetGroup
+from airflow_provider_elasticjobs.model.targets import (
+    AnyMember,
+    FailedTargets,
+    SqlDatabase,
+    SqlElasticPool,
+    SqlQueryTargets,
+    SqlServer,
+    SqlShardMap,
+    Target,
+    TargetGroup,
+)
 
 SERVER = "tenants.database.windows.net"
 
@@ -16,18 +27,28 @@ _names = st.text(
     st.characters(codec="utf-8", exclude_categories=("Zs", "Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=128
 )
 _ids = st.none() | st.sampled_from(["run_identity", "refresh_identity"])
+_parameters = st.just({}) | st.just({"day": date(2026, 1, 2), "text": "{{ ds }}"})
 _members = st.one_of(
     st.builds(SqlServer, _names, exclude=st.booleans(), conn_id=_ids, refresh_conn_id=_ids),
     st.builds(SqlElasticPool, _names, _names, exclude=st.booleans(), conn_id=_ids, refresh_conn_id=_ids),
-    st.builds(SqlDatabase, _names, _names, exclude=st.booleans(), conn_id=_ids),
+    st.builds(SqlDatabase, _names, _names, exclude=st.booleans(), conn_id=_ids, literal=st.booleans()),
+    st.builds(SqlElasticPool, _names, st.just("p*"), database_name=st.none() | _names, parameters=_parameters),
+    st.builds(SqlDatabase, _names, st.just("t_?"), refresh_conn_id=_ids, parameters=_parameters),
+    st.builds(SqlShardMap, _names, _names, st.just("map"), refresh_conn_id=_ids, parameters=_parameters),
+    st.builds(SqlQueryTargets, _names, server_name=st.none() | _names, parameters=_parameters),
+    st.builds(FailedTargets, _names, lifecycles=st.just(("Skipped",)), step=st.none() | st.integers(1, 9) | _names),
 )
 
 
 @given(
-    st.lists(_members, max_size=8, unique_by=lambda member: member.label.removesuffix(" (Exclude)").casefold()),
+    st.lists(
+        _members,
+        max_size=8,
+        unique_by=lambda member: (member.label.removesuffix(" (Exclude)").casefold(), member.variant.casefold()),
+    ),
     _names,
 )
-def test_a_group_survives_json(members: list[SqlServer | SqlElasticPool | SqlDatabase], name: str) -> None:
+def test_a_group_survives_json(members: list[AnyMember], name: str) -> None:
     group = TargetGroup(name, [SqlDatabase("always.included", "db"), *members])
     assert TargetGroup.from_json(json.loads(json.dumps(group.to_json()))) == group
 
@@ -124,3 +145,8 @@ def test_a_target_is_the_same_in_any_letter_case() -> None:
 @pytest.mark.parametrize("target", [Target("s", "d"), Target("s", "d", "p"), Target("s", "d", None, "c")])
 def test_a_target_survives_json(target: Target) -> None:
     assert Target.from_json({**target.to_json(), "execution_id": "ignored"}) == target
+
+
+def test_a_targets_parameters_are_told_to_nobody() -> None:
+    target = Target("s", "d", parameters={"word": "secret"})
+    assert "secret" not in repr(target) + json.dumps(target.to_json())

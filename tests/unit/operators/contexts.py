@@ -14,6 +14,7 @@ def context(
     max_tries: int = 0,
     retries: int = 0,
     states: dict[str, str] | None = None,
+    params: dict[str, Any] | None = None,
 ) -> Any:
     instance = SimpleNamespace(
         dag_id="a_dag",
@@ -25,4 +26,4 @@ def context(
         task=task or SimpleNamespace(retries=retries),
         get_task_states=lambda **_: {"a_run": states or {}},
     )
-    return {"ti": instance}
+    return {"ti": instance, "params": params or {}}

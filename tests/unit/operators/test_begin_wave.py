@@ -81,8 +81,8 @@ def test_a_run_that_is_to_stop_begins_nothing(known: dict[str, Any]) -> None:
     ("state", "raised"),
     [
         ("skipped", AirflowSkipException),
-        ("failed", AirflowFailException),
-        ("upstream_failed", AirflowFailException),
+        ("failed", AirflowSkipException),
+        ("upstream_failed", AirflowSkipException),
         (None, AirflowFailException),
     ],
 )

@@ -136,14 +136,14 @@ class TestSettle:
         assert (known["cancelled"], known["settled"]) == ([], [])
 
     def test_a_marked_run_is_stopped_awaited_and_made_to_fail(self, known: dict[str, Any]) -> None:
-        known["lifecycles"] = [Lifecycle.WAITING_FOR_CHILD_JOB_EXECUTIONS] * 3 + [Lifecycle.CANCELED]
+        known["lifecycles"] = [Lifecycle.WAITING_FOR_CHILD_JOB_EXECUTIONS] * 13 + [Lifecycle.CANCELED]
         with pytest.raises(AirflowFailException, match="its last task is skipped, its run is Canceled"):
             self.settle.execute(self.marked)
         assert known["cancelled"] == [(EXECUTION, "Airflow: a_run was marked")]
         assert len(known["settled"]) == 3
 
     def test_what_a_lost_process_left_is_settled_without_a_cancel(self, known: dict[str, Any]) -> None:
-        known["lifecycles"] = [Lifecycle.IN_PROGRESS, Lifecycle.FAILED]
+        known["lifecycles"] = [Lifecycle.IN_PROGRESS] * 11 + [Lifecycle.FAILED]
         known["leftovers"] = [Leftover(EXECUTION, EXECUTION, 1, "s", "d", Lifecycle.FAILED)]
         with pytest.raises(AirflowFailException, match="its run is Failed"):
             self.settle.execute(self.failed)
@@ -151,6 +151,12 @@ class TestSettle:
         options = known["settled"][0][1]
         assert options["include_created"] is True
         assert options["expiry_seconds"] > 10
+
+    def test_nobody_is_called_lost_who_may_have_been_without_job_database(self, known: dict[str, Any]) -> None:
+        known["lifecycles"] = [Lifecycle.IN_PROGRESS] * 10 + [Lifecycle.FAILED]
+        with pytest.raises(AirflowFailException, match="its run is Failed"):
+            self.settle.execute(self.failed)
+        assert known["settled"] == []
 
     def test_it_does_not_wait_for_ever(self, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(job_execution, "_PATIENCE_SECONDS", 0)

@@ -25,7 +25,7 @@ from airflow_provider_elasticjobs.model.job import Job, JobStep
 from airflow_provider_elasticjobs.model.outputs import SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
-from airflow_provider_elasticjobs.model.targets import SqlServer, Target, TargetGroup
+from airflow_provider_elasticjobs.model.targets import FailedTargets, SqlServer, Target, TargetGroup
 from airflow_provider_elasticjobs.operators import target_group
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
@@ -45,9 +45,16 @@ class Begun:
         self.job: Job
         self.step_id: int
         self.named: dict[str, Any]
+        self.resolving_in: object = None
+        self.render: Callable[[Any], Any]
         self.error: Exception | None = None
         self.reconciled: list[tuple[object, Any, dict[str, Any]]] = []
         self.reconciling: Exception | Reconciliation = Reconciliation()
+
+    def resolver(self, conn_id: str, database: object, *, render: Callable[[Any], Any]) -> str:
+        """Stand for ``resolver``."""
+        self.resolving_in, self.render = database, render
+        return f"resolver by {conn_id}"
 
     def reconcile(self, database: object, connectors: object, **options: Any) -> Reconciliation:
         """Stand for ``reconcile``."""
@@ -69,8 +76,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
     monkeypatch.setattr(target_group, "begin_step", made)
     monkeypatch.setattr(target_group, "connection_settings", lambda conn_id: f"settings of {conn_id}")
     monkeypatch.setattr(target_group, "open_job_database", lambda settings: f"database by {settings}")
-    monkeypatch.setattr(target_group, "resolver", lambda conn_id: f"resolver by {conn_id}")
     monkeypatch.setattr(target_group, "measurer", lambda group, conn_id, _: (group, conn_id))
+    monkeypatch.setattr(target_group, "resolver", made.resolver)
     monkeypatch.setattr(target_group, "connectors", lambda conn_id, **options: (conn_id, options))
     monkeypatch.setattr(target_group, "reconcile", made.reconcile)
     return made
@@ -186,6 +193,18 @@ class TestConnections:
         before(run(), elasticjobs_conn_id="scripts", refresh_conn_id="lists").execute(context())
         assert begun.named["resolve"] == "resolver by lists"
         assert begun.named["measure"] == (GROUP, "lists")
+
+
+class TestTemplates:
+    def test_a_member_is_rendered_with_the_tasks_context_and_the_definition_is_not(self, begun: Begun) -> None:
+        group = TargetGroup.failed_of("{{ params.run }}")
+        before(run(), target_group=group).execute(context(params={"run": str(ROW)}))
+        assert begun.job.steps[0].target_group == group
+        assert group.rendered(begun.render).members == (FailedTargets(str(ROW)),)
+
+    def test_earlier_runs_are_looked_up_in_the_tasks_job_database(self, begun: Begun) -> None:
+        before(run(), job_database_conn_id="elsewhere").execute(context())
+        assert begun.resolving_in == "database by settings of elsewhere"
 
 
 class TestLostRows:

@@ -5,12 +5,23 @@ import threading
 import pytest
 
 from airflow_provider_elasticjobs.exceptions import (
+    DefinitionError,
     LoginFailedError,
+    ScriptError,
     ServerUnreachableError,
     TargetGroupError,
 )
-from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, TargetGroup
+from airflow_provider_elasticjobs.model.targets import (
+    ListedMember,
+    SqlDatabase,
+    SqlElasticPool,
+    SqlQueryTargets,
+    SqlServer,
+    SqlShardMap,
+    TargetGroup,
+)
 from airflow_provider_elasticjobs.targets.enumerate import DatabaseInfo, ServerDatabases
+from airflow_provider_elasticjobs.targets.listing import Listed
 from airflow_provider_elasticjobs.targets.resolve import Resolution, resolve
 
 _FLEET = {
@@ -210,3 +221,28 @@ def test_where_two_identities_see_a_database_the_one_that_knows_its_pool_is_beli
     ]
     resolution = resolve(TargetGroup("g", members), two_views)
     assert {target.database_name: target.elastic_pool_name for target in resolution.targets}["p1"] == "pool1"
+
+
+class TestLists:
+    group = TargetGroup("g", [SqlQueryTargets("SELECT 1"), SqlShardMap("s1", "manager", "map")])
+
+    def test_each_list_that_fails_is_named_with_its_cause(self) -> None:
+        def refuse(member: ListedMember) -> list[Listed]:
+            raise ScriptError(f"no {member.target_type} for you", number=229)
+
+        with pytest.raises(TargetGroupError) as caught:
+            resolve(self.group, enumerate_server, refuse)
+        assert "SqlQuery 'SELECT 1' could not be read: no SqlQuery for you" in str(caught.value)
+        assert "SqlShardMap s1/manager/map could not be read: no SqlShardMap for you" in str(caught.value)
+        assert caught.value.number == 229
+
+    def test_what_is_wrong_as_defined_is_not_tried_again(self) -> None:
+        def refuse(member: ListedMember) -> list[Listed]:
+            raise (DefinitionError if isinstance(member, SqlQueryTargets) else ServerUnreachableError)("no")
+
+        with pytest.raises(DefinitionError, match="target group 'g': SqlQuery 'SELECT 1' could not be read: no;"):
+            resolve(self.group, enumerate_server, refuse)
+
+    def test_a_group_with_lists_needs_something_that_reads_them(self) -> None:
+        with pytest.raises(TypeError, match="needs list_member"):
+            resolve(self.group, enumerate_server)

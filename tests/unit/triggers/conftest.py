@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_elasticjobs.triggers import elastic_job, target_run
-from tests.unit.triggers.fakes import FakeProcess, Stage
+from tests.unit.triggers.fakes import FakeConnector, FakeProcess, FakeSettings, Stage
 
 
 @pytest.fixture
@@ -15,8 +15,8 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     process = FakeProcess()
     made = Stage(process)
     monkeypatch.setattr(target_run, "TargetExecution", made.make)
-    monkeypatch.setattr(target_run, "connector", lambda settings: f"connector of {settings}")
-    monkeypatch.setattr(target_run, "connection_settings", lambda conn_id: f"settings of {conn_id}")
+    monkeypatch.setattr(target_run, "connector", FakeConnector)
+    monkeypatch.setattr(target_run, "connection_settings", FakeSettings)
     monkeypatch.setattr(target_run, "this_process", lambda: process)
     monkeypatch.setattr(elastic_job, "this_process", lambda: process)
     monkeypatch.setattr(elastic_job, "_task_states", lambda _: {"t_2": made.task_state})

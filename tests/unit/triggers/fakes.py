@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_elasticjobs.exceptions import ExecutionReleasedError
@@ -37,6 +38,30 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
+@dataclass
+class FakeSettings:
+    """What an Airflow connection says, as far as its name tells."""
+
+    conn_id: str
+
+    @property
+    def errors(self) -> str:
+        return f"errors of {self.conn_id}"
+
+    def __str__(self) -> str:
+        return f"settings of {self.conn_id}"
+
+
+@dataclass
+class FakeConnector:
+    """Tells where it would have connected to, and as whom."""
+
+    settings: FakeSettings
+
+    def __call__(self, server: str, database: str, application_name: str | None) -> str:
+        return f"{server}/{database} by {self.settings}, as {application_name}"
+
+
 class FakeExecution:
     """Ends when it is told to: by the test, by a cancel or by a release."""
 
@@ -48,6 +73,8 @@ class FakeExecution:
         agent: object,
         connect: object,
         log: Callable[[int, str], None],
+        open_master: Callable[[str, str, str], object],
+        errors: str,
         output: object,
         stubborn: bool = False,
     ) -> None:
@@ -56,6 +83,8 @@ class FakeExecution:
         self.agent = agent
         self.connect = connect
         self.log = log
+        self.open_master = open_master
+        self.errors = errors
         self.output = output
         self.started = threading.Event()
         self.calls: list[str] = []

@@ -5,17 +5,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
 
-from airflow_provider_elasticjobs.exceptions import ExecutionReleasedError
+from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError, ExecutionReleasedError
 from airflow_provider_elasticjobs.execution.chunk import ChunkResult
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.triggers import target_run as module
+from airflow_provider_elasticjobs.triggers import target_run as target_run_module
 from airflow_provider_elasticjobs.triggers.target_run import TargetRun
-from tests.unit.triggers.fakes import AIRFLOW, ARGUMENTS, ORDER, Stage
+from tests.unit.triggers.fakes import AIRFLOW, ARGUMENTS, ORDER, FakeConnector, FakeSettings, Stage
 
 
 def target_run(log: list[tuple[int, str]] | None = None) -> TargetRun:
@@ -52,8 +53,33 @@ def test_plain_values_become_the_execution(stage: Stage) -> None:
 def test_each_connection_has_its_purpose(stage: Stage) -> None:
     stage.ending = Lifecycle.SUCCEEDED
     target_run().run()
-    assert stage.execution.connect == "connector of settings of scripts"
+    assert stage.execution.connect == FakeConnector(FakeSettings("scripts"))
+    assert stage.execution.errors == "errors of scripts"
     assert stage.execution.agent == "agent of rows"
+
+
+@pytest.mark.parametrize(("refresh_conn_id", "used"), [(None, "scripts"), ("refresher", "refresher")])
+def test_master_is_asked_by_the_refresh_connection_if_there_is_one(
+    stage: Stage, refresh_conn_id: str | None, used: str
+) -> None:
+    stage.ending = Lifecycle.SUCCEEDED
+    order = {**ORDER, "refresh_conn_id": refresh_conn_id}
+    TargetRun(**{**ARGUMENTS, "order": order}, log=lambda level, text: None).run()
+    assert stage.execution.open_master("s", "master", "x") == f"s/master by settings of {used}, as x"
+
+
+def test_a_refresh_connection_that_is_missing_is_an_error_of_ours(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.ending = Lifecycle.SUCCEEDED
+    target_run().run()
+
+    def missing(conn_id: str) -> FakeSettings:
+        raise AirflowNotFoundException(f"there is no {conn_id}")
+
+    monkeypatch.setattr(target_run_module, "connection_settings", missing)
+    with pytest.raises(ConnectionSettingsError, match="there is no scripts"):
+        stage.execution.open_master("s", "master", "x")
 
 
 @pytest.mark.parametrize(("stop", "result"), [("cancel", Lifecycle.CANCELED), ("release", ExecutionReleasedError)])
@@ -92,12 +118,15 @@ def test_the_order_of_a_chunk_becomes_a_chunks_execution(stage: Stage, monkeypat
         def run(self) -> ChunkResult:
             return ChunkResult(Lifecycle.SKIPPED, "all of them", {})
 
-    monkeypatch.setattr(module, "ChunkExecution", Chunk)
-    monkeypatch.setattr(module, "connectors", lambda conn_id: f"connectors by {conn_id}")
+    monkeypatch.setattr(target_run_module, "ChunkExecution", Chunk)
     order = ChunkOrder(TargetChunk(UUID(int=1), 1, 1, 9, 9), TargetOrder.from_json(ORDER), 3)
     result = TargetRun(**{**ARGUMENTS, "order": order.to_json()}, log=lambda *_: None).run()
     assert result.lifecycle is Lifecycle.SKIPPED
     (made,) = asked
     assert (made["order"], made["airflow"]) == (order, AirflowRef(**AIRFLOW))
-    assert (made["agent"], made["connector_of"]) == ("agent of rows", "connectors by scripts")
+    assert made["agent"] == "agent of rows"
+    for conn_id, used in ((None, "scripts"), ("theirs", "theirs")):
+        access = made["access_by"](conn_id)
+        assert (access.connect, access.errors) == (FakeConnector(FakeSettings(used)), f"errors of {used}")
+        assert access.open_master("s", "master", "x") == f"s/master by settings of {used}, as x"
     assert stage.made == []

@@ -38,7 +38,7 @@ class ScriptedStatement:
         self._answer = Answer()
         self.answers_read = 0
 
-    def execute(self, text: str) -> int:
+    def execute(self, text: str, _arguments: object = ()) -> int:
         return self.next_result()
 
     def next_result(self) -> int:

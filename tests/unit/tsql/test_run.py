@@ -13,6 +13,7 @@ from airflow_provider_elasticjobs.exceptions import (
     ScriptCancelledError,
     ServerUnreachableError,
 )
+from airflow_provider_elasticjobs.tsql import attention as attention_module
 from airflow_provider_elasticjobs.tsql import run as module
 from airflow_provider_elasticjobs.tsql.batches import split_batches
 from airflow_provider_elasticjobs.tsql.diagnostics import Diagnostic
@@ -36,7 +37,7 @@ class FakeServer:
     def cursor(self) -> FakeServer:
         return self
 
-    def execute(self, text: str) -> int:
+    def execute(self, text: str, _arguments: object = ()) -> int:
         self.sent.append(text.strip())
         return self.work(text)
 
@@ -65,7 +66,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
 
     monkeypatch.setattr(module, "StatementHandle", lambda cursor: cursor)
     monkeypatch.setattr(module, "connection_is_alive", lambda connection: connection.alive)
-    monkeypatch.setattr(module, "cancel_statement", attention)
+    monkeypatch.setattr(attention_module, "cancel_statement", attention)
     monkeypatch.setattr(module, "close_statement", close)
     return fake
 
@@ -117,8 +118,8 @@ def test_attentions_are_repeated_until_one_is_heard(server: FakeServer) -> None:
 
     thread = threading.Thread(target=work)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "cancel_statement", count)
-        patch.setattr(module, "_CANCEL_INTERVAL", 0.001)
+        patch.setattr(attention_module, "cancel_statement", count)
+        patch.setattr(attention_module, "_INTERVAL", 0.001)
         thread.start()
         assert begun.wait(10)
         assert run.cancel()

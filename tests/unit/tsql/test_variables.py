@@ -33,7 +33,7 @@ def test_every_documented_variable_is_known() -> None:
         ("SELECT $(step_id), $(job_version)", "SELECT 2, 4"),
         ("SELECT $(job_name)", "SELECT N'O''Brien''s ]job\"'"),
         ("SELECT $(JOB_NAME)", "SELECT N'O''Brien''s ]job\"'"),
-        ("SELECT $(job_execution_create_time)", "SELECT '2026-02-03T04:05:06.000000'"),
+        ("SELECT $(job_execution_create_time)", "SELECT '2026-02-03T04:05:06.000'"),
         ("PRINT 'by $(job_name)'", "PRINT 'by O''Brien''s ]job\"'"),
         ("SELECT '$(job_execution_id)'", "SELECT '00000000-0000-0000-0000-000000000002'"),
         ("SELECT 1 AS [$(job_name)]", "SELECT 1 AS [O'Brien's ]]job\"]"),

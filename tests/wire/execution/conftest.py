@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.attempt import Connector
-from airflow_provider_elasticjobs.execution.chunk import ChunkExecution, ChunkResult
+from airflow_provider_elasticjobs.execution.chunk import ChunkExecution, ChunkResult, TargetAccess
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.step import begin_step
@@ -26,10 +27,22 @@ from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.targets import SqlDatabase, Target, TargetGroup
 from airflow_provider_elasticjobs.targets.resolve import Resolution
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 from tests.job_database_invariants import broken_invariants
 from tests.wire.conftest import LiveServer
 
 QUICK = RetryPolicy(attempts=2, initial_interval=0.05, maximum_interval=0.1)
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until something holds.
+
+    :raises AssertionError: if it does not in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {seconds} s"
+        time.sleep(0.05)
 
 
 @dataclass
@@ -37,6 +50,7 @@ class Run:
     """A run of a job with one step on some databases of one server.
 
     :param pools: the elastic pool of each database that is in one.
+    :param parameters: those of each target.
     :param step: what the step's definition says beside its script.
     :param in_chunks: whether each database is a chunk of one, and not a single target.
     """
@@ -48,6 +62,7 @@ class Run:
     job_name: str = field(default_factory=lambda: f"job {uuid4()}")
     job_execution_id: UUID = field(default_factory=uuid4)
     pools: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
     step: dict[str, Any] = field(default_factory=dict)
     in_chunks: bool = False
     log: list[str] = field(default_factory=list)
@@ -56,7 +71,10 @@ class Run:
 
     def __post_init__(self) -> None:
         self.agent = JobAgent(self.job_database)
-        targets = [Target(self.server.name, database, self.pools.get(database)) for database in self.databases]
+        targets = [
+            Target(self.server.name, database, self.pools.get(database), parameters=self.parameters)
+            for database in self.databases
+        ]
         group = TargetGroup("group " + self.job_name, [SqlDatabase(t.server_name, t.database_name) for t in targets])
         registered = begin_step(
             self.job_database,
@@ -82,18 +100,23 @@ class Run:
         *,
         agent: JobAgent | None = None,
         connect: Connector | None = None,
+        open_master: Connector | None = None,
+        errors: ErrorTable = DEFAULT_ERRORS,
         **changes: Any,
     ) -> TargetExecution | ChunkOfOne:
-        """Return the execution of one database, as one process would make it."""
+        """Return the execution of one database, as one process would make it; ``changes`` are those of its order."""
         order = replace(self.orders[database or self.databases[0]], **changes)
         if self.in_chunks:
-            return ChunkOfOne(self, order, agent or self.agent, connect or connector(self.server.settings))
+            access = TargetAccess(connect or connector(self.server.settings), errors, open_master)
+            return ChunkOfOne(self, order, agent or self.agent, access)
         return TargetExecution(
             order,
             AirflowRef("dag", "run", "run", self.databases.index(order.target.database_name)),
             agent=agent or self.agent,
             connect=connect or connector(self.server.settings),
             log=self.say,
+            open_master=open_master,
+            errors=errors,
         )
 
     def chunk(
@@ -105,7 +128,7 @@ class Run:
         try_number: int = 1,
         clear_number: int = 0,
         agent: JobAgent | None = None,
-        connector_of: Callable[[str | None], Connector] | None = None,
+        access_by: Callable[[str | None], TargetAccess] | None = None,
         **changes: Any,
     ) -> ChunkExecution:
         """Return the execution of a chunk, of all databases by default, as one process would make it."""
@@ -114,7 +137,7 @@ class Run:
             ChunkOrder(chunk, replace(self.orders[self.databases[0]], **changes), at_once),
             AirflowRef("dag", "run", "run", first, try_number, clear_number),
             agent=agent or self.agent,
-            connector_of=connector_of or (lambda _: connector(self.server.settings)),
+            access_by=access_by or (lambda _: TargetAccess(connector(self.server.settings))),
             log=self.say,
         )
 
@@ -143,7 +166,7 @@ class Run:
 class ChunkOfOne:
     """A chunk with one database, that answers like the execution of this database."""
 
-    def __init__(self, run: Run, order: TargetOrder, agent: JobAgent, connect: Connector) -> None:
+    def __init__(self, run: Run, order: TargetOrder, agent: JobAgent, access: TargetAccess) -> None:
         self._label = order.target.label
         self._run = run
         place = 1 + list(run.orders).index(order.target.database_name)
@@ -152,7 +175,7 @@ class ChunkOfOne:
             ChunkOrder(chunk, order),
             AirflowRef("dag", "run", "run", place - 1),
             agent=agent,
-            connector_of=lambda _: connect,
+            access_by=lambda _: access,
             log=self._say,
         )
         self.cancel = self._execution.cancel

@@ -16,8 +16,7 @@ from airflow_provider_elasticjobs.exceptions import (
     JobDatabaseError,
 )
 from airflow_provider_elasticjobs.execution.agent import JobAgent
-from airflow_provider_elasticjobs.execution.attempt import Connector
-from airflow_provider_elasticjobs.execution.chunk import MOST_LINES, ChunkResult
+from airflow_provider_elasticjobs.execution.chunk import MOST_LINES, ChunkResult, TargetAccess
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.job_database import executions
 from airflow_provider_elasticjobs.job_database.agents import heartbeat
@@ -151,12 +150,12 @@ class TestAll:
         run = counted_run(2)
         run.job_database.run(_OTHER_CONNECTION, execution=run.orders[run.databases[0]].execution_id)
 
-        def connector_of(conn_id: str | None) -> Connector:
+        def access_by(conn_id: str | None) -> TargetAccess:
             if conn_id is not None:
                 raise ConnectionSettingsError(f"there is no connection {conn_id}")
-            return connector(run.server.settings)
+            return TargetAccess(connector(run.server.settings))
 
-        result = run.chunk(connector_of=connector_of).run()
+        result = run.chunk(access_by=access_by).run()
         assert _targets(run) == ["Failed", "Succeeded"]
         assert run.target(run.databases[0]).last_message == "there is no connection theirs"
         assert result.lifecycle is Lifecycle.FAILED

@@ -162,12 +162,13 @@ class TestOutputDatabaseAway:
         sandbox.add_fault(kind, containing=containing, database=collected.home)
         assert collected.execution(idempotent=False).run().attempts == attempts
 
+    @pytest.mark.parametrize("containing", ["OBJECT_ID", "INSERT INTO #elasticjobs_output", "DELETE FROM"])
     @pytest.mark.parametrize("reason", ["cancel", "time out"])
     def test_a_stop_reaches_the_outputs_server(
-        self, collecting: Callable[..., Collecting], sandbox: SandboxClient, reason: str
+        self, collecting: Callable[..., Collecting], sandbox: SandboxClient, reason: str, containing: str
     ) -> None:
         collected = collecting()
-        sandbox.add_fault("slow", containing="DELETE FROM", database=collected.home, seconds=120)
+        sandbox.add_fault("slow", containing=containing, database=collected.home, seconds=120)
         execution = collected.execution(step_timeout=2 if reason == "time out" else 600)
         running = Started(execution)
         if reason == "cancel":

@@ -6,7 +6,8 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -332,12 +333,26 @@ class TestWaves:
         assert rows == [(0, 5, 3, 2, 1, 0), (1, 2, 1, 2, 1, 0), (2, 3, 1, 0, 0, 0)]
 
 
+def _waiting(run: Run) -> dict[str, tuple[str, str]]:
+    query = Batch(
+        "SELECT target_database_name, waiting_for, waiting_cause FROM jobs_ext.waiting_targets"
+        " WHERE job_execution_id = @run;",
+        run="uniqueidentifier",
+    )
+    rows = run.job_database.run(query, run=run.job_execution_id)
+    return {row.target_database_name: (row.waiting_for, row.waiting_cause) for row in rows}
+
+
 class TestSpread:
     def test_each_target_has_its_own_time_from_the_beginning_of_its_wave(self, roll_out: NewRun) -> None:
         run = roll_out(4, waves=[Wave(count=2)], spread=600)
         waits = [seconds_to_wait(run.job_database, run.orders[database].execution_id) for database in run.databases]
         assert (waits[0], waits[2], waits[3]) == (0, 0, 0)
         assert 240 < waits[1] <= 300
+        waiting = _waiting(run)
+        assert waiting["tenant01"][0] == "worker"
+        assert waiting["tenant02"] == ("turn", run.target("tenant02").last_message)
+        assert waiting["tenant03"] == ("wave", "Waiting for wave 2 of the rollout to begin.")
         assert run.target("tenant02").last_message.endswith(" UTC: the starts are spread over 600 s.")
 
     def test_nobody_begins_before_its_time_and_who_waits_is_told_how_long(self, roll_out: NewRun) -> None:
@@ -459,6 +474,58 @@ WHERE p.job_execution_id = @run AND p.target_type = 'SqlDatabase' AND (
         allowed="int",
     )
     assert run.job_database.run(late, run=run.job_execution_id, allowed=max_failures)[0].late == 0
+
+
+class TestLock:
+    """What happens at the same moment happens one after the other."""
+
+    LOCK = """
+SET XACT_ABORT ON; BEGIN TRANSACTION;
+UPDATE jobs_internal.rollout_waves SET flag = 1 - flag WHERE job_execution_id = ? AND wave = 0;
+"""
+    FAIL = """
+UPDATE jobs_internal.executions SET lifecycle = 'Failed', is_active = 0, end_time = SYSUTCDATETIME()
+WHERE execution_id = ?;
+"""
+
+    def test_an_attempt_that_is_about_to_begin_waits_for_a_failure_that_is_being_written(
+        self, roll_out: NewRun, server: LiveServer
+    ) -> None:
+        run = roll_out(2, max_failures=0)
+        failing = begun(run, "tenant01")
+        waits = claim(run, "tenant02")
+        assert isinstance(waits, Claim)
+        with ThreadPoolExecutor(1) as pool, closing(server.connect(run.job_database.database)) as other:
+            other.execute(self.LOCK + self.FAIL, str(run.job_execution_id), str(failing.execution_id))
+            asked = pool.submit(executions.begin_attempt, run.job_database, waits, 1)
+            wait([asked], timeout=1)
+            other.execute("COMMIT TRANSACTION;")
+            start = asked.result(60)
+        assert (start.begun, start.ended and start.ended.lifecycle) == (False, L.SKIPPED)
+        self._tidy(run, failing)
+
+    def test_a_failure_waits_for_an_attempt_that_is_about_to_begin(self, roll_out: NewRun, server: LiveServer) -> None:
+        run = roll_out(1, max_failures=0)
+        failing = begun(run, "tenant01")
+        with ThreadPoolExecutor(1) as pool, closing(server.connect(run.job_database.database)) as other:
+            other.execute(self.LOCK, str(run.job_execution_id))
+            written = pool.submit(end, run, failing, L.FAILED)
+            wait([written], timeout=1)
+            until = other.execute("SELECT SYSUTCDATETIME();").fetchone()[0]
+            other.execute("COMMIT TRANSACTION;")
+            assert written.result(60).rollout_stopped
+        assert run.target("tenant01").end_time >= until
+
+    def _tidy(self, run: Run, failing: Claim) -> None:
+        """Write down the attempt that the test has ended behind the writer's back."""
+        run.job_database.run(
+            Batch(
+                "UPDATE jobs_internal.attempts SET end_time = @now, outcome = 'failed', message = N'no'"
+                " WHERE execution_id = @execution;",
+                execution="uniqueidentifier",
+            ),
+            execution=failing.execution_id,
+        )
 
 
 def test_the_waves_of_purged_runs_are_purged(roll_out: NewRun) -> None:

@@ -13,6 +13,7 @@ from airflow_provider_elasticjobs.job_database.history import count_targets
 from airflow_provider_elasticjobs.job_database.install import upgrade
 from airflow_provider_elasticjobs.job_database.registering import register_targets
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.sandbox.client import SandboxClient
 from tests.wire.conftest import LiveServer
 from tests.wire.execution.conftest import Run
@@ -45,7 +46,11 @@ def _asked(sandbox: SandboxClient, db: JobDatabase) -> int:
     return sum("heartbeat_time = @now" not in one["text"] for one in log)
 
 
-@pytest.mark.parametrize("step", [{}, {"max_parallelism_per_server": 5}], ids=["free", "capped"])
+@pytest.mark.parametrize(
+    "step",
+    [{}, {"max_parallelism_per_server": 5}, {"rollout": Rollout(max_failures=1)}],
+    ids=["free", "capped", "rolled out"],
+)
 def test_a_target_takes_three_round_trips(
     new_run: NewRun, sandbox: SandboxClient, installed: JobDatabase, step: dict[str, Any], in_chunks: bool
 ) -> None:

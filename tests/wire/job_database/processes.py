@@ -11,7 +11,7 @@ from tests.wire.conftest import LiveServer
 
 __all__ = ["in_processes"]
 
-_SECONDS = 120
+_SECONDS = 600
 
 
 def in_processes(

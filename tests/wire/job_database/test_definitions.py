@@ -14,6 +14,7 @@ from airflow_provider_elasticjobs.job_database.definitions import register_job
 from airflow_provider_elasticjobs.model.job import Job, JobStep
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlElasticPool, SqlServer, TargetGroup
 from tests.wire.job_database.runs import SERVER, Run, databases, new_job
 
@@ -109,6 +110,7 @@ class TestVersions:
             {"step_timeout": 60},
             {"max_parallelism": 2},
             {"max_parallelism_per_server": 2},
+            {"rollout": Rollout(max_failures=1)},
             {"conn_id": "other"},
             {"output": SqlDatabaseOutput("s", "d", "t")},
             {"output": ParquetOutput("s3://bucket")},

@@ -85,7 +85,7 @@ def finish_together(db: JobDatabase, part: Part, barrier: Any) -> Finished:
     with ThreadPoolExecutor(THREADS) as threads:
         claims = list(threads.map(lambda row: begin(db, part.run, row, agent), part.rows))
         heartbeat(aside, agent)
-        barrier.wait(90)
+        barrier.wait(300)
         began = time.monotonic()
         ends = [threads.submit(finish_one, each) for each in claims]
         while not all(each.done() for each in ends):
@@ -135,9 +135,9 @@ def claim_all_begin_and_finish(db: JobDatabase, part: Part, barrier: Any) -> tup
     """Claim every row like the other processes, and then begin and end what is still this process's."""
     with ThreadPoolExecutor(8) as threads:
         claims = list(threads.map(lambda row: claim(db, part.run, row), part.rows))
-        barrier.wait(60)
+        barrier.wait(300)
         begun = [each.begun for each in threads.map(lambda each: begin_attempt(db, each, 1), claims)]
-        barrier.wait(60)
+        barrier.wait(300)
         written = [each.written for each in threads.map(lambda each: finish(db, each), claims)]
     assert written == begun
     return sum(begun), len(claims)
@@ -156,7 +156,7 @@ def end_in_one_way(db: JobDatabase, part: tuple[str, Part], barrier: Any) -> tup
     """End rows as their process does, or as a reconciler, or stop the run; how many ended, and settled the step."""
     role, mine = part
     claims = [begin(db, mine.run, row) for row in mine.rows]
-    barrier.wait(60)
+    barrier.wait(300)
     if role == "stop":
         cancel_execution(db, mine.run)
         return 0, 0
@@ -196,7 +196,7 @@ def work_in_places(db: JobDatabase, part: Part, barrier: Any) -> list[tuple[str,
         return str(held.target.elastic_pool_name), began, ended
 
     agent = Agent(uuid4(), "here", 1)
-    barrier.wait(60)
+    barrier.wait(300)
     with ThreadPoolExecutor(8) as threads:
         return list(threads.map(work, part.rows))
 

@@ -95,6 +95,9 @@ class TestMembers:
             ({"target_type": "SqlDatabase", "database_name": "master", "membership_type": "EXCLUDE"},
              {"membership_type": "Exclude", "database_name": "master"}),
             ({"target_type": "SqlServer", "membership_type": None}, {"membership_type": "Include"}),
+            ({"target_type": "sqlshardmap", "database_name": "d", "shard_map_name": "m",
+              "refresh_credential_name": "r"},
+             {"target_type": "SqlShardMap", "database_name": "d", "shard_map_name": "m"}),
         ],
         ids=str,
     )  # fmt: skip
@@ -103,7 +106,8 @@ class TestMembers:
         (row,) = members(sql, group)
         assert UUID(str(row["target_id"])) == UUID(str(added["target_id"]))
         assert {key: row[key] for key in stored} == stored
-        assert (row["server_name"], row["subscription_id"], row["shard_map_name"]) == (SERVER, None, None)
+        assert (row["server_name"], row["subscription_id"]) == (SERVER, None)
+        assert row["shard_map_name"] == given.get("shard_map_name")
 
     def test_by_position(self, sql: Procedures, group: str) -> None:
         sql.script(
@@ -171,8 +175,10 @@ class TestMembers:
             ({"membership_type": ""}, "use Include or Exclude"),
             ({"target_type": "TargetGroup"}, "use SqlServer"),
             ({"target_type": None}, "use SqlServer"),
-            ({"target_type": "SqlShardMap", "shard_map_name": "m"}, "Shard maps are not supported"),
-            ({"shard_map_name": "m"}, "Shard maps are not supported"),
+            ({"target_type": "SqlShardMap"}, "needs @shard_map_name"),
+            ({"target_type": "SqlShardMap", "shard_map_name": "m" * 51}, "at most 50 characters"),
+            ({"target_type": "SqlShardMap", "shard_map_name": "m", "database_name": None}, "needs @database_name"),
+            ({"shard_map_name": "m"}, "no @shard_map_name"),
             ({"server_name": None}, "needs @server_name"),
             ({"server_name": ""}, "needs @server_name"),
             ({"database_name": None}, "needs @database_name"),

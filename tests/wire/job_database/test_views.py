@@ -76,6 +76,11 @@ job_id uniqueidentifier NN; step_id int N; target_server_name nvarchar(256) N; t
 rerun int NN; attempt int NN; ordinal int NN; kind nvarchar(20) NN; number int N; severity int N; state int N;
 line int N; procedure_name nvarchar(128) N; row_count bigint N; text nvarchar(4000) NN
 """,
+    "rollout_waves": """
+job_execution_id uniqueidentifier NN; job_name nvarchar(128) NN; job_id uniqueidentifier NN; step_id int NN;
+wave int NN; target_count int NN; max_failures int N; begin_time datetime2(7) N; ended int N; failed int N;
+skipped int N
+""",
     "waiting_targets": f"""
 job_execution_id uniqueidentifier NN; execution_id uniqueidentifier NN; job_name nvarchar(128) NN;
 job_id uniqueidentifier NN; job_version int NN; step_name nvarchar(128) N; step_id int N; {_TARGET};

@@ -75,6 +75,11 @@ def test_columns_have_the_declared_types_also_through_views_and_subqueries(run: 
     assert [row[0] for row in answer.rows] == [1, 2]
 
 
+def test_coalesce_may_be_null_where_an_argument_may_and_isnull_never(run: Run) -> None:
+    answer = run("SELECT COALESCE(boss, 0) AS a, COALESCE(id, 0) AS b, ISNULL(boss, 0) AS c FROM people")
+    assert [column.type.nullable for column in answer.results[0][0]] == [True, False, False]
+
+
 def test_unnamed_columns_have_no_name(run: Run) -> None:
     assert [column.name for column in run("SELECT id + 1, id, 5 AS five FROM people").results[0][0]] == [
         "",

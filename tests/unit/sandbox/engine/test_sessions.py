@@ -89,6 +89,7 @@ def test_a_writer_waits_for_another_at_most_lock_timeout(open_session: Open, ask
     ask_session(one, "CREATE TABLE t (a int); BEGIN TRAN; INSERT t VALUES (1)")
     assert ask_session(two, "SELECT COUNT(*) FROM t").value == 0
     assert ask_session(two, "SET LOCK_TIMEOUT 50; INSERT t VALUES (2)").numbers == [1222]
+    assert ask_session(two, "SET LOCK_TIMEOUT -1; SELECT @@LOCK_TIMEOUT").value == -1
     ask_session(one, "COMMIT")
     assert ask_session(two, "INSERT t VALUES (2); SELECT COUNT(*) FROM t").value == 2
 

@@ -8,8 +8,8 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow_provider_elasticjobs.authentication import SqlLogin
 from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
 from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
-from airflow_provider_elasticjobs.triggers import target_connectors
-from airflow_provider_elasticjobs.triggers.target_connectors import connectors
+from airflow_provider_elasticjobs.operators import target_connectors
+from airflow_provider_elasticjobs.operators.target_connectors import connectors
 
 
 @pytest.fixture

@@ -1,0 +1,142 @@
+-- Members that Elastic Jobs does not have, shard maps, and the parameters of a target.
+-- variant tells targets apart that are named alike: '' for those of Elastic Jobs, the shard map's name, 'pattern' for a
+-- name that is one, or the digest of a definition. So a '*' that a procedure wrote stays a '*'.
+ALTER TABLE jobs_internal.targets ADD variant nvarchar(64) NOT NULL CONSTRAINT DF_targets_variant DEFAULT N'';
+GO
+-- What the columns cannot say, as JSON: a query, or which run's targets are meant.
+ALTER TABLE jobs_internal.targets ADD definition nvarchar(max) NULL;
+GO
+ALTER TABLE jobs_internal.targets DROP CONSTRAINT UQ_targets;
+GO
+ALTER TABLE jobs_internal.targets ADD CONSTRAINT UQ_targets
+    UNIQUE (server_name, database_name, target_type, elastic_pool_name, refresh_credential_name, variant);
+GO
+-- Values that the script gets on this target beside those of its step, as JSON. They may be secrets: no view has them.
+ALTER TABLE jobs_internal.executions ADD parameters nvarchar(max) NULL;
+GO
+-- jobs.target_group_members with what those members are that Elastic Jobs does not have.
+CREATE VIEW jobs_ext.target_group_members AS
+SELECT CAST(NULLIF(g.target_group_name, N'') AS nvarchar(128)) AS target_group_name, g.target_group_id, m.membership_type,
+    t.target_type, t.target_id,
+    CAST(NULLIF(t.refresh_credential_name, N'') AS nvarchar(128)) AS refresh_credential_name,
+    CAST(NULLIF(t.server_name, N'') AS nvarchar(256)) AS server_name,
+    CAST(NULLIF(t.database_name, N'') AS nvarchar(128)) AS database_name,
+    CAST(NULLIF(t.elastic_pool_name, N'') AS nvarchar(128)) AS elastic_pool_name,
+    t.shard_map_name, CASE WHEN t.variant = N'pattern' THEN 1 ELSE 0 END AS is_pattern, t.definition, m.conn_id
+FROM jobs_internal.target_groups AS g
+INNER JOIN jobs_internal.target_group_members AS m ON m.target_group_id = g.target_group_id
+INNER JOIN jobs_internal.targets AS t ON t.target_id = m.target_id
+WHERE g.delete_requested_time IS NULL;
+GO
+DROP PROCEDURE jobs_internal.identify_target;
+GO
+-- Gives the id of a target, the same for the same values everywhere. Two may ask for a new one at once; so it is added
+-- before the caller's transaction, where the loser finds the winner's.
+CREATE PROCEDURE jobs_internal.identify_target
+    @target_type nvarchar(128),
+    @server_name nvarchar(256),
+    @database_name nvarchar(128),
+    @elastic_pool_name nvarchar(128),
+    @refresh_credential_name nvarchar(128),
+    @shard_map_name nvarchar(128),
+    @target_id uniqueidentifier OUTPUT
+AS
+BEGIN
+    SET NOCOUNT ON;
+    BEGIN TRY
+        INSERT INTO jobs_internal.targets
+            (target_id, target_type, server_name, database_name, elastic_pool_name, refresh_credential_name,
+            shard_map_name, variant)
+        SELECT NEWID(), @target_type, @server_name, @database_name, @elastic_pool_name, @refresh_credential_name,
+            NULLIF(@shard_map_name, N''), @shard_map_name
+        WHERE NOT EXISTS (SELECT 1 FROM jobs_internal.targets
+            WHERE target_type = @target_type AND server_name = @server_name AND database_name = @database_name
+                AND elastic_pool_name = @elastic_pool_name AND refresh_credential_name = @refresh_credential_name
+                AND variant = @shard_map_name);
+    END TRY
+    BEGIN CATCH
+        IF XACT_STATE() = -1 OR ERROR_NUMBER() NOT IN (2601, 2627) THROW;
+    END CATCH;
+    SET @target_id = NULL;
+    SELECT @target_id = target_id
+    FROM jobs_internal.targets
+    WHERE target_type = @target_type AND server_name = @server_name AND database_name = @database_name
+        AND elastic_pool_name = @elastic_pool_name AND refresh_credential_name = @refresh_credential_name
+        AND variant = @shard_map_name;
+    RETURN 0;
+END;
+GO
+DROP PROCEDURE jobs.sp_add_target_group_member;
+GO
+-- A refresh credential is the name of an Airflow connection, which is looked up when a step lists the databases.
+CREATE PROCEDURE jobs.sp_add_target_group_member
+    @target_group_name nvarchar(128),
+    @membership_type nvarchar(50) = N'Include',
+    @target_type nvarchar(50),
+    @refresh_credential_name nvarchar(128) = NULL,
+    @server_name nvarchar(256) = NULL,
+    @database_name nvarchar(128) = NULL,
+    @elastic_pool_name nvarchar(128) = NULL,
+    @shard_map_name nvarchar(128) = NULL,
+    @target_id uniqueidentifier = NULL OUTPUT
+AS
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+    DECLARE @target_group_id uniqueidentifier, @new_id uniqueidentifier, @type nvarchar(50), @membership nvarchar(7),
+        @error nvarchar(2048);
+    SET @membership = CASE LOWER(COALESCE(@membership_type, N'Include'))
+        WHEN N'include' THEN N'Include' WHEN N'exclude' THEN N'Exclude' END;
+    SET @type = CASE LOWER(@target_type)
+        WHEN N'sqlserver' THEN N'SqlServer' WHEN N'sqlelasticpool' THEN N'SqlElasticPool'
+        WHEN N'sqldatabase' THEN N'SqlDatabase' WHEN N'sqlshardmap' THEN N'SqlShardMap' END;
+    SET @refresh_credential_name = COALESCE(@refresh_credential_name, N'');
+    SET @server_name = COALESCE(@server_name, N'');
+    SET @database_name = COALESCE(@database_name, N'');
+    SET @elastic_pool_name = COALESCE(@elastic_pool_name, N'');
+    SET @shard_map_name = COALESCE(@shard_map_name, N'');
+    SET @error = CASE
+        WHEN @membership IS NULL
+            THEN CONCAT(N'@membership_type is ''', @membership_type, N''': use Include or Exclude.')
+        WHEN @type IS NULL
+            THEN CONCAT(N'@target_type is ''', @target_type, N''': use SqlServer, SqlElasticPool, SqlDatabase or SqlShardMap.')
+        WHEN @server_name = N'' THEN CONCAT(N'A ', @type, N' member needs @server_name, the full name of the server.')
+        WHEN @type IN (N'SqlDatabase', N'SqlShardMap') AND @database_name = N''
+            THEN CONCAT(N'A ', @type, N' member needs @database_name.')
+        WHEN @type NOT IN (N'SqlDatabase', N'SqlShardMap') AND @database_name <> N''
+            THEN CONCAT(N'A ', @type, N' member has no @database_name: leave it out, or use SqlDatabase.')
+        WHEN @type = N'SqlElasticPool' AND @elastic_pool_name = N''
+            THEN N'A SqlElasticPool member needs @elastic_pool_name.'
+        WHEN @type <> N'SqlElasticPool' AND @elastic_pool_name <> N''
+            THEN CONCAT(N'A ', @type, N' member has no @elastic_pool_name: leave it out, or use SqlElasticPool.')
+        WHEN @type = N'SqlShardMap' AND @shard_map_name = N'' THEN N'A SqlShardMap member needs @shard_map_name.'
+        WHEN @type <> N'SqlShardMap' AND @shard_map_name <> N''
+            THEN CONCAT(N'A ', @type, N' member has no @shard_map_name: leave it out, or use SqlShardMap.')
+        WHEN LEN(@shard_map_name + N'.') - 1 > 50 THEN N'@shard_map_name has at most 50 characters.'
+        WHEN @type = N'SqlDatabase' AND @refresh_credential_name <> N''
+            THEN N'A SqlDatabase member has no @refresh_credential_name, as nothing is listed: leave it out.'
+        END;
+    BEGIN TRY
+        IF @error IS NOT NULL THROW 50000, @error, 1;
+        EXEC jobs_internal.identify_target @type, @server_name, @database_name, @elastic_pool_name,
+            @refresh_credential_name, @shard_map_name, @new_id OUTPUT;
+        BEGIN TRANSACTION;
+        EXEC jobs_internal.lock_target_group @target_group_name, @target_group_id OUTPUT;
+        IF EXISTS (SELECT 1 FROM jobs_internal.target_group_members
+            WHERE target_group_id = @target_group_id AND target_id = @new_id)
+        BEGIN
+            SET @error = CONCAT(N'The target group ''', @target_group_name, N''' already has this member (target id ',
+                CAST(@new_id AS nvarchar(36)), N'): remove it with sp_delete_target_group_member to add it anew.');
+            THROW 50000, @error, 1;
+        END;
+        INSERT INTO jobs_internal.target_group_members (target_group_id, target_id, membership_type)
+        VALUES (@target_group_id, @new_id, @membership);
+        COMMIT TRANSACTION;
+    END TRY
+    BEGIN CATCH
+        IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION;
+        THROW;
+    END CATCH;
+    SET @target_id = @new_id;
+    RETURN 0;
+END;
