@@ -11,7 +11,7 @@ DEMO_PORT ?=
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint format demo screenshot constraints clean
+.PHONY: help install reliability test lint format demo screenshot constraints clean
 
 help: ## show this text
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -24,6 +24,9 @@ install: ## system libraries, $(VENV), the package in it; quick when everything 
 
 test: install ## all tests; narrow them with TESTS=tests/unit PYTEST_ARGS="-k name"
 	@$(RUN) -m pytest $(TESTS) $(PYTEST_ARGS)
+
+reliability: install ## run the matrix of faults, and write its table into docs/reliability.md
+	@ELASTICJOBS_WRITE_RELIABILITY=1 $(RUN) -m pytest tests/wire/reliability $(PYTEST_ARGS)
 
 lint: install ## ruff and mypy
 	@$(RUN) -m ruff check .

@@ -16,8 +16,8 @@ from airflow_provider_elasticjobs.tsql.columns import ResultColumn, SqlType
 
 __all__ = ["BLOCK_BYTES", "NULL_DATA", "CForm", "Field", "RowBlock", "RowLayout", "c_form"]
 
-#: Size of a block. A row that is larger by itself is a block of its own.
-BLOCK_BYTES = 2**21
+#: Size of a block, of which every script with an output has one. A row that is larger by itself is a block of its own.
+BLOCK_BYTES = 2**19
 #: ODBC's indicator of a NULL; otherwise it is the value's length in bytes.
 NULL_DATA = -1
 

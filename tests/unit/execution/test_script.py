@@ -13,6 +13,7 @@ from airflow_provider_elasticjobs.model.targets import Target
 CLAIM = Claim(
     execution_id=UUID(int=1),
     claim_id=UUID(int=2),
+    work_id=UUID(int=7),
     job_execution_id=UUID(int=3),
     job_execution_create_time=datetime.fromisoformat("2026-01-02T03:04:05"),
     job_id=UUID(int=4),
@@ -24,6 +25,7 @@ CLAIM = Claim(
     target=Target("s", "d"),
     attempts=0,
     lost_attempt=False,
+    work_id=UUID(int=7),
 )
 
 

@@ -124,7 +124,7 @@ def test_one_lost_twice_is_waited_for_by_the_third(new_run: NewRun, server: Live
     """The first dies in progress, the second cannot connect and dies too: the third still knows of the first."""
     run = new_run(SLOW)
     _lose(run, lambda: _begun(run))
-    sandbox.add_fault("database_unavailable", database=run.databases[0], times=1)
+    sandbox.add_fault("login_dropped", database=run.databases[0], times=1)
     later = run.orders[run.databases[0]].retry.__class__(attempts=5, initial_interval=60, maximum_interval=60)
     _lose(run, lambda: run.target().lifecycle == "WaitingForRetry", retry=later)
     assert [one.outcome for one in made(run)] == ["unknown", "failed"]

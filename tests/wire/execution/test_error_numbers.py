@@ -81,6 +81,7 @@ def row(run: Run) -> Any:
     return found
 
 
+@pytest.mark.sandbox_only  # Babelfish answers most of these errors with a number of its own
 @pytest.mark.parametrize("number", sorted(ERROR_CLASSES[ErrorClass.SCRIPT]))
 def test_faults_of_the_script_are_terminal(run_of: Callable[..., Run], server: LiveServer, number: int) -> None:
     run = run_of(PROVOKED[number])

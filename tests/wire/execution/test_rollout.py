@@ -388,7 +388,7 @@ class TestSpread:
         elif how == "the run":
             cancel_execution(run.job_database, run.job_execution_id)
         else:
-            run.execution("tenant01", command="SELECT", retry=RetryPolicy(attempts=0)).run()
+            run.execution("tenant01", command="GO;", retry=RetryPolicy(attempts=0)).run()
         expected = L.SKIPPED if how == "the rollout" else L.CANCELED
         assert waiting.result(60).lifecycle is expected
         assert run.target("tenant02").lifecycle == str(expected)
