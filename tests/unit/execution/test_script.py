@@ -25,7 +25,6 @@ CLAIM = Claim(
     target=Target("s", "d"),
     attempts=0,
     lost_attempt=False,
-    work_id=UUID(int=7),
 )
 
 

@@ -38,6 +38,12 @@ class TestChunks:
         assert all(1 <= chunk.last - chunk.first + 1 <= size for chunk in chunks)
         assert {(chunk.job_execution_id, chunk.step_id, chunk.of) for chunk in chunks} <= {(RUN, 2, count)}
 
+    def test_those_of_a_later_wave_count_from_its_first_target(self) -> None:
+        first, last = TargetChunk.all_of(RUN, 1, 5, 3, before=10)
+        assert [(chunk.first, chunk.last) for chunk in (first, last)] == [(11, 13), (14, 15)]
+        assert [first.label, last.label] == ["targets 1-3 of 5", "targets 4-5 of 5"]
+        assert TargetChunk.from_json(last.to_json()) == last
+
     def test_they_are_plain_json_that_no_single_target_looks_like(self) -> None:
         (*_, last) = TargetChunk.all_of(RUN, 1, 120, 50)
         plain = json.loads(json.dumps(last.to_json()))

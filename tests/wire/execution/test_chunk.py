@@ -23,10 +23,13 @@ from airflow_provider_elasticjobs.job_database.agents import heartbeat
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
+from airflow_provider_elasticjobs.job_database.waves import begin_wave
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
+from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
+from airflow_provider_elasticjobs.operators.mapped_items import mapped_items
 from airflow_provider_elasticjobs.sandbox.client import SandboxClient
 from tests.wire.conftest import LiveServer
 from tests.wire.execution.conftest import Run, Started
@@ -249,6 +252,35 @@ class TestComesAgain:
         assert result.lifecycle is Lifecycle.FAILED
         assert _targets(run) == ["Created"] * 3
         assert _visits(run) == [0, 0, 0]
+
+
+class TestRollout:
+    def test_what_a_stopped_rollout_left_out_is_repeated_with_what_failed(
+        self, new_run: NewRun, counted_run: NewRun, server: LiveServer
+    ) -> None:
+        names = counted_run(3, unlucky=(1,)).databases
+        run = new_run(COUNTED, databases=names, step={"rollout": Rollout(max_failures=0)})
+        first = run.chunk(at_once=1, retry=ONCE).run()
+        assert first.lifecycle is Lifecycle.FAILED
+        assert _targets(run) == ["Succeeded", "Failed", "Skipped"]
+        server.execute("DELETE FROM luck", names[1])
+        assert run.chunk(try_number=2, clear_number=1, at_once=1).run().lifecycle is Lifecycle.SUCCEEDED
+        assert _targets(run) == ["Succeeded"] * 3
+        assert _visits(run) == [1, 2, 1]
+
+    def test_a_wave_is_a_chunk_by_its_places_in_the_step(self, counted_run: NewRun, new_run: NewRun) -> None:
+        names = counted_run(3).databases
+        run = new_run(COUNTED, databases=names, step={"rollout": Rollout(waves=[Wave(count=1)])})
+        run.chunk(1, 1).run()
+        start = begin_wave(run.job_database, run.job_execution_id, 1, 2)
+        assert (start.before, len(start.targets)) == (1, 2)
+        (item,) = mapped_items(
+            start.targets, job_execution_id=run.job_execution_id, step_id=1, targets_per_task=5, before=start.before
+        )
+        assert item["chunk"] == "targets 1-2 of 2"
+        chunk = TargetChunk.from_json(item)
+        assert run.chunk(chunk.first, chunk.last).run().lifecycle is Lifecycle.SUCCEEDED
+        assert run.lifecycles() == ["Succeeded"] * 5
 
 
 @pytest.mark.needs_waitfor
