@@ -9,8 +9,8 @@ from airflow_provider_elasticjobs.exceptions import JobDatabaseError
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.claiming import CLAIM_TYPES, IS_NEWER, claim_values
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.executions import reopen
 from airflow_provider_elasticjobs.job_database.records import Agent, AirflowRef
+from airflow_provider_elasticjobs.job_database.reopening import reopen
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import WAITING_FOR_WORKER

@@ -25,9 +25,7 @@ from airflow_provider_elasticjobs.job_database.claiming import (
     CLAIM_TYPES,
     FENCE,
     IS_CANCELLED,
-    IS_NEWER,
     IS_NOT_SUPERSEDED,
-    REOPEN_PARENT,
     TAKE,
     claim_values,
 )
@@ -42,8 +40,9 @@ from airflow_provider_elasticjobs.job_database.records import (
     Claim,
     Settled,
 )
-from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, renew_budget, stop_if_used_up
-from airflow_provider_elasticjobs.job_database.sentences import job_sentence, step_sentence, target_sentence
+from airflow_provider_elasticjobs.job_database.reopening import reopen
+from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, stop_if_used_up
+from airflow_provider_elasticjobs.job_database.sentences import target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
 from airflow_provider_elasticjobs.model.identifiers import work_id
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
@@ -52,50 +51,7 @@ from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.parameters import parameters_from_text
 from airflow_provider_elasticjobs.model.targets import Target
 
-__all__ = ["begin_attempt", "claim_target", "finish_target", "reopen", "wait_for_retry"]
-
-
-def reopen(rows: str, is_newer: str = IS_NEWER) -> str:
-    """Return T-SQL by which a cleared task begins ended rows anew.
-
-    It makes step and job wait again; a request to stop the ended run is spent. The batch has ``@run``, ``@step_row``,
-    ``@round``, ``@waiting``, and the types of a claim.
-
-    :param rows: the rows.
-    :param is_newer: those of them that the task may begin anew, if they have ended.
-    """
-    reopenable = f"""EXISTS (SELECT 1 FROM jobs_internal.executions
-        WHERE {rows} AND is_active = 0 AND {is_newer})
-    AND NOT EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
-        INNER JOIN jobs_internal.executions AS j ON j.execution_id = c.job_execution_id
-        WHERE c.job_execution_id = @run AND j.is_active = 1)"""
-    return f"""
-IF {reopenable}
-BEGIN
-    BEGIN TRANSACTION;
-    UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @run;
-    UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @step_row;
-    IF {reopenable}
-    BEGIN
-{renew_budget(rows)}
-        DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id = @run;
-        UPDATE jobs_internal.executions SET {REOPEN_PARENT},
-            last_message = {job_sentence("'WaitingForChildJobExecutions'")}
-        WHERE execution_id = @run AND is_active = 0;
-        UPDATE jobs_internal.executions SET {REOPEN_PARENT},
-            last_message = {step_sentence("'WaitingForChildJobExecutions'", "step_id")}
-        WHERE execution_id = @step_row AND is_active = 0;
-        SELECT @round = round FROM jobs_internal.executions WHERE execution_id = @step_row;
-        UPDATE jobs_internal.executions
-        SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, next_attempt_start_time = NULL,
-            current_attempts = 0, current_attempt_start_time = NULL, last_message = @waiting, outcome = NULL,
-            error_number = NULL, lost_attempt = 0, round = @round, rerun = rerun + 1, waiting_cause = NULL, {TAKE}
-        WHERE {rows} AND is_active = 0 AND {is_newer};
-    END;
-    COMMIT TRANSACTION;
-END;
-"""
-
+__all__ = ["begin_attempt", "claim_target", "finish_target", "wait_for_retry"]
 
 _CLAIM = Batch(
     f"""
