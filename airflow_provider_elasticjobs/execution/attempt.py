@@ -294,7 +294,7 @@ class AttemptRunner:
                     self._stop.raise_if_released()
                     raise error
                 ended = self._reckon(connection)
-        except OutcomeUnknownError:
+        except (OutcomeUnknownError, OutputError):
             raise
         except ElasticJobsError as failure:
             self._log(logging.WARNING, f"The marker could not be asked for: {failure.message}")

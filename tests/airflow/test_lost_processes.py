@@ -84,6 +84,21 @@ def test_a_killed_triggerer_leaves_its_script_to_the_next_one(world: World) -> N
     assert "lost" in run.log("only.run", 0)
 
 
+def test_a_restarted_scheduler_disturbs_no_script_but_those_of_the_workers_that_end_with_it(world: World) -> None:
+    """A LocalExecutor's workers are the scheduler's children; what the triggerer runs is nobody's."""
+    deferred, in_worker = world.start("rescheduled"), world.start("rescheduledinworker")
+    until(lambda: world.running("rescheduled1") and world.running("rescheduledinworker1"), 120, "the scripts' start")
+    world.airflow.restart("scheduler")
+    world.query("CREATE TABLE dbo.Released (x int)", "rescheduled1")
+    assert deferred.state() == "success"
+    assert deferred.lifecycles() == {"rescheduled1": "Succeeded"}
+    assert [one["outcome"] for one in world.scripts("rescheduled1")] == ["succeeded"]
+    assert in_worker.state(240) == "failed"
+    assert in_worker.lifecycles() == {"rescheduledinworker1": "Failed"}
+    assert "unknown" in in_worker.messages()["rescheduledinworker1"]
+    assert "succeeded" not in [one["outcome"] for one in world.scripts("rescheduledinworker1")]
+
+
 def age(run: Run, hours: int = -1) -> None:
     """Let a run's processes have been silent for an hour."""
     run.job_database.run(_HEARD_OF, run=run.execution, hours=hours)

@@ -44,6 +44,8 @@ SCENARIO_DATABASES: Mapping[str, int] = {
     "skipped": 1,
     "killed": 2,
     "restarted": 2,
+    "rescheduled": 1,
+    "rescheduledinworker": 1,
     "crashed": 1,
     "nopool": 1,
     "smallpool": 1,

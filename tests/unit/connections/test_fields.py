@@ -15,6 +15,7 @@ from airflow_provider_elasticjobs.connections.addresses import Address
 from airflow_provider_elasticjobs.connections.fields import settings_from_fields
 from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
 from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
 
 
 def of(extra: dict[str, Any] | None = None, **fields: Any) -> ConnectionSettings:
@@ -131,3 +132,17 @@ def test_a_named_instance_gets_no_port() -> None:
 
 def test_no_secret_is_shown() -> None:
     assert "hidden" not in repr(of(password="hidden"))
+
+
+@pytest.mark.parametrize("classes", [{"throttled": [50123]}, '{"throttled": [50123]}'], ids=["object", "text"])
+def test_error_classes_put_numbers_into_other_classes(classes: object) -> None:
+    settings = of({"error_classes": classes})
+    assert settings.errors == ErrorTable.overridden({"throttled": [50123]})
+    assert settings.ignored_extras == ()
+    assert of().errors == DEFAULT_ERRORS
+
+
+@pytest.mark.parametrize("classes", ["{", "[50123]", 5, {"busy": [1]}, {"throttled": "1"}])
+def test_error_classes_that_make_no_sense_are_refused(classes: object) -> None:
+    with pytest.raises(ConnectionSettingsError, match="error_classes"):
+        of({"error_classes": classes})

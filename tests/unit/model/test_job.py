@@ -46,6 +46,7 @@ def test_a_far_retry_waits_no_longer_than_the_maximum() -> None:
         ({"backoff_multiplier": 0.9}, "backoff_multiplier must be 1"),
         ({"retry_on": "sometimes"}, "retry_on must be"),
         ({"retry_on": [None]}, "retry_on must be"),
+        ({"availability_timeout": -1}, "availability_timeout must be 0"),
     ],
 )
 def test_retry_ranges(arguments: dict[str, Any], told: str) -> None:
@@ -53,14 +54,25 @@ def test_retry_ranges(arguments: dict[str, Any], told: str) -> None:
         RetryPolicy(**arguments)
 
 
+def test_the_wait_for_a_database_outlasts_one_that_resumes() -> None:
+    assert RetryPolicy().availability_timeout >= 60
+
+
+def test_clocks_are_kept_as_seconds() -> None:
+    step = _step(target_timeout=timedelta(hours=1), lock_timeout=timedelta(milliseconds=1500))
+    assert (step.target_timeout, step.lock_timeout) == (3600, 1.5)
+    assert (_step(lock_timeout=0).lock_timeout, _step().lock_timeout, _step().target_timeout) == (0, None, None)
+
+
 def test_a_job_survives_json() -> None:
     steps = [
-        _step(),
+        _step("step0", transaction=True, target_timeout=60, lock_timeout=0.5),
         _step("step2", retry=RetryPolicy(retry_on=(1205, 50000)), step_timeout=timedelta(minutes=5), conn_id="c"),
     ]
     job = Job("Job1", steps, description="nightly")
     again = Job.from_json(json.loads(json.dumps(job.to_json())))
     assert again == job
+    assert (again.step(1).transaction, again.step(1).lock_timeout) == (True, 0.5)
     assert again.step(2).step_timeout_seconds == 300
     assert again.step(2).retry.retry_on == (1205, 50000)
 
@@ -71,6 +83,10 @@ def test_a_job_survives_json() -> None:
         ({"step_timeout": 0}, "step_timeout must be 1 to"),
         ({"step_timeout": True}, "step_timeout must be 1 to"),
         ({"step_timeout": timedelta(days=30)}, "step_timeout must be 1 to"),
+        ({"target_timeout": 0}, "target_timeout must be 1 to"),
+        ({"lock_timeout": -1}, "lock_timeout must be 0 to"),
+        ({"lock_timeout": True}, "lock_timeout must be 0 to"),
+        ({"lock_timeout": timedelta(days=30)}, "lock_timeout must be 0 to"),
         ({"max_parallelism": 0}, "max_parallelism must be 1"),
         ({"max_parallelism": 1.5}, "max_parallelism must be 1"),
         ({"max_parallelism_per_server": 0}, "max_parallelism_per_server must be 1"),

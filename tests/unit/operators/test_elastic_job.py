@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from dataclasses import replace
@@ -20,6 +21,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError, JobDatabaseError
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
+from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetResult
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
@@ -102,6 +104,21 @@ class TestDeferrable:
         order = self.deferred(operator()).order
         assert order["retry"] == RetryPolicy().to_json()
         assert (order["step_timeout"], order["idempotent"]) == (43_200, True)
+
+    def test_transaction_and_clocks_reach_the_order(self) -> None:
+        order = self.deferred(
+            operator(transaction=True, target_timeout=timedelta(hours=1), lock_timeout=0, refresh_conn_id="refresher")
+        ).order
+        assert (order["transaction"], order["target_timeout"], order["lock_timeout"]) == (True, 3600, 0)
+        assert order["refresh_conn_id"] == "refresher"
+        again = TargetOrder.from_json(json.loads(json.dumps(order)))
+        assert (again.transaction, again.target_timeout, again.refresh_conn_id) == (True, 3600, "refresher")
+
+    def test_a_trigger_of_an_older_package_has_none_of_them(self) -> None:
+        order = self.deferred(operator()).order
+        for name in ("transaction", "target_timeout", "lock_timeout", "refresh_conn_id"):
+            del order[name]
+        assert TargetOrder.from_json(order).transaction is False
 
     def test_a_retry_policy_may_be_plain_json(self) -> None:
         assert self.deferred(operator(retry={"attempts": 2})).order["retry"]["attempts"] == 2

@@ -152,11 +152,14 @@ class TestArguments:
         assert self.mapped(pool="mine").pool == "mine"
 
     def test_a_step_brings_its_own_settings(self) -> None:
-        step = JobStep("step1", GROUP, "x.sql", retry=RetryPolicy(attempts=1), step_timeout=7, idempotent=False)
+        step = JobStep(
+            "step1", GROUP, "x.sql", retry=RetryPolicy(attempts=1), step_timeout=7, idempotent=False, transaction=True
+        )
         arguments = self.mapped(steps=[step], deferrable=False).partial_kwargs
         assert arguments["command"] == "x.sql"
         assert arguments["retry"]["attempts"] == 1
         assert (arguments["step_timeout"], arguments["idempotent"], arguments["deferrable"]) == (7, False, False)
+        assert arguments["transaction"] is True
 
     def test_a_step_brings_its_caps(self) -> None:
         step = JobStep("step1", GROUP, "x.sql", max_parallelism=2, max_parallelism_per_server=5)

@@ -39,6 +39,25 @@ def private(run: Run) -> Any:
     return row
 
 
+class Discarding:
+    """An output that takes no rows."""
+
+    def open(self, run: object) -> Discarding:
+        return self
+
+    def begin(self, columns: object) -> bool:
+        return False
+
+    def take(self, block: object) -> None:
+        raise AssertionError("rows came that were not wanted")
+
+    def commit(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
 def own_marker(run: Run) -> UUID:
     row = private(run)
     return work_id(UUID(str(row.execution_id)), row.create_time, row.rerun)
@@ -284,6 +303,18 @@ class TestLostConnection:
         ).run()
         assert (result.lifecycle, result.attempts) == (Lifecycle.FAILED, 3)
         assert private(run).outcome == "unknown"
+        assert rows(server, run) == 2
+
+    def test_a_result_that_was_lost_with_the_answer_is_said(
+        self, table_run: NewRun, server: LiveServer, sandbox: SandboxClient
+    ) -> None:
+        run = table_run()
+        sandbox.add_fault("dropped_after", database=run.databases[0], containing="COMMIT TRANSACTION")
+        execution = run.execution(**ONCE)
+        execution._output = Discarding()
+        result = execution.run()
+        assert (result.lifecycle, result.attempts) == (Lifecycle.FAILED, 1)
+        assert "has committed, but its result was lost" in result.message
         assert rows(server, run) == 2
 
     @pytest.mark.parametrize(("idempotent", "attempts"), [(False, 1), (True, 2)])

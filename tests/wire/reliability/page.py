@@ -14,7 +14,8 @@ BEGIN, END = "<!-- matrix: begin (written by `make reliability`) -->\n", "<!-- m
 
 _TIMES = {0: "never", 1: "once", 2: "twice"}
 _HEAD = (
-    "| What goes wrong | Step | Mode | The script reached the server | Its work took effect | The row says | Attempts |\n"
+    "| What goes wrong | Step | Mode | The script reached the server | Its work took effect | The row says |"
+    " Attempts |\n"
     "| --- | --- | --- | --- | --- | --- | --- |\n"
 )
 
