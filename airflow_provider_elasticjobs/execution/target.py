@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 
 from airflow_provider_elasticjobs.connections.connection_string import application_name_of
@@ -54,6 +54,7 @@ class TargetExecution:
         ``connect``.
     :param errors: the connection's table of error numbers.
     :param output: the place that the order's output names.
+    :param aside: entered while it only waits, for a place or for its next attempt: others may work meanwhile.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class TargetExecution:
         open_master: Connector | None = None,
         errors: ErrorTable = DEFAULT_ERRORS,
         output: OutputPlace | None = None,
+        aside: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.order = order
         self._airflow = airflow
@@ -76,6 +78,7 @@ class TargetExecution:
         self._open_master = open_master or connect
         self._errors = errors
         self._output = output
+        self._aside = aside
         self._stop = StopSignal(order.target.label)
         self._ended: Ending | None = None
 
@@ -126,6 +129,8 @@ class TargetExecution:
                 self._limit_all_attempts(limits, claim)
             while True:
                 attempt += 1
+                if stopped := self._stopped():
+                    return self._finish(claim, replace(Ending.stopped(stopped), in_doubt=runner.in_doubt), attempt)
                 start = self._begin(claim, attempt)
                 if start.ended is not None:
                     return self._left_out(start.ended, attempt - 1)
@@ -246,7 +251,7 @@ class TargetExecution:
             if start.wait_seconds is not None:
                 self._pause_until_due(claim, min(start.wait_seconds, _LONGEST_WAIT))
                 continue
-            with self._agent.waiting_room.waiting(claim, said, self._stop.wake):
+            with self._aside(), self._agent.waiting_room.waiting(claim, said, self._stop.wake):
                 self._stop.pause(next(pause), until_woken=True)
 
     def _give_place_back(self, claim: Claim) -> None:
@@ -279,6 +284,10 @@ class TargetExecution:
             self._log(logging.INFO, f"The next attempt follows in {delay:g} s")
             self._pause_until_due(claim, delay)
         # A row that could not be written was taken over or stopped: the next attempt's beginning tells which.
+        return self._stopped()
+
+    def _stopped(self) -> StopReason | None:
+        """Return why the work has to stop, if it has to and is not to be left for another process."""
         self._stop.raise_if_released()
         return self._stop.reason
 
@@ -291,7 +300,7 @@ class TargetExecution:
             self._stop.wake()
 
         due = time.monotonic() + seconds
-        with self._agent.waiting_room.waiting(claim, ROLLOUT, wake):
+        with self._aside(), self._agent.waiting_room.waiting(claim, ROLLOUT, wake):
             while not over.is_set() and self._stop.reason is None and (left := due - time.monotonic()) > 0:
                 self._stop.pause(left, until_woken=True)
 

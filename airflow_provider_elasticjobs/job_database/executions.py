@@ -25,9 +25,7 @@ from airflow_provider_elasticjobs.job_database.claiming import (
     CLAIM_TYPES,
     FENCE,
     IS_CANCELLED,
-    IS_NEWER,
     IS_NOT_SUPERSEDED,
-    REOPEN_PARENT,
     TAKE,
     claim_values,
 )
@@ -42,8 +40,9 @@ from airflow_provider_elasticjobs.job_database.records import (
     Claim,
     Settled,
 )
-from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, RENEW_BUDGET, stop_if_used_up
-from airflow_provider_elasticjobs.job_database.sentences import job_sentence, step_sentence, target_sentence
+from airflow_provider_elasticjobs.job_database.reopening import reopen
+from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, stop_if_used_up
+from airflow_provider_elasticjobs.job_database.sentences import target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
 from airflow_provider_elasticjobs.model.identifiers import work_id
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
@@ -54,40 +53,6 @@ from airflow_provider_elasticjobs.model.targets import Target
 
 __all__ = ["begin_attempt", "claim_target", "finish_target", "wait_for_retry"]
 
-_IS_REOPENABLE = f"""EXISTS (SELECT 1 FROM jobs_internal.executions
-        WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER})
-    AND NOT EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
-        INNER JOIN jobs_internal.executions AS j ON j.execution_id = c.job_execution_id
-        WHERE c.job_execution_id = @run AND j.is_active = 1)"""
-
-#: A cleared task begins its row anew, and makes step and job wait again; a request to stop the ended run is spent.
-_REOPEN = f"""
-IF {_IS_REOPENABLE}
-BEGIN
-    BEGIN TRANSACTION;
-    UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @run;
-    UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @step_row;
-    IF {_IS_REOPENABLE}
-    BEGIN
-{RENEW_BUDGET}
-        DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id = @run;
-        UPDATE jobs_internal.executions SET {REOPEN_PARENT},
-            last_message = {job_sentence("'WaitingForChildJobExecutions'")}
-        WHERE execution_id = @run AND is_active = 0;
-        UPDATE jobs_internal.executions SET {REOPEN_PARENT},
-            last_message = {step_sentence("'WaitingForChildJobExecutions'", "step_id")}
-        WHERE execution_id = @step_row AND is_active = 0;
-        SELECT @round = round FROM jobs_internal.executions WHERE execution_id = @step_row;
-        UPDATE jobs_internal.executions
-        SET lifecycle = 'Created', is_active = 1, start_time = NULL, end_time = NULL, next_attempt_start_time = NULL,
-            current_attempts = 0, current_attempt_start_time = NULL, last_message = @waiting, outcome = NULL,
-            error_number = NULL, lost_attempt = 0, round = @round, rerun = rerun + 1, waiting_cause = NULL, {TAKE}
-        WHERE execution_id = @execution AND is_active = 0 AND {IS_NEWER};
-    END;
-    COMMIT TRANSACTION;
-END;
-"""
-
 _CLAIM = Batch(
     f"""
 {DECLARATIONS}
@@ -97,7 +62,7 @@ SELECT @run = job_execution_id, @step = step_id
 FROM jobs_internal.executions WHERE execution_id = @execution AND target_type = 'SqlDatabase';
 SELECT @step_row = execution_id
 FROM jobs_internal.executions WHERE job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup';
-{_REOPEN}
+{reopen("execution_id = @execution")}
 UPDATE jobs_internal.executions SET airflow_clear_number = @clear
 WHERE execution_id = @run AND airflow_clear_number < @clear;
 IF {IS_CANCELLED}

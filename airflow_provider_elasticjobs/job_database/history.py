@@ -1,4 +1,4 @@
-"""The reader: what ran, for people and for tasks that work on many targets."""
+"""The reader: what ran, for people and for tasks that look at a whole run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from uuid import UUID
 
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.targets import Target
 
-__all__ = ["ExecutionRow", "count_targets", "executions", "job_lifecycle", "latest_runs", "registered_targets"]
+__all__ = ["ExecutionRow", "count_targets", "executions", "job_lifecycle", "latest_runs"]
 
 
 @dataclass(frozen=True)
@@ -114,35 +112,3 @@ def latest_runs(
     """
     rows = db.run(_LATEST, count=count, job_name=job_name or "", only_active=only_active)
     return [_row(row) for row in rows]
-
-
-_TARGETS = Batch(
-    """
-SELECT t.execution_id, t.target_server_name, t.target_database_name, t.target_elastic_pool_name, t.conn_id
-FROM jobs_internal.executions AS t
-INNER JOIN jobs_internal.executions AS s
-    ON s.job_execution_id = t.job_execution_id AND s.step_id = t.step_id AND s.target_type = 'TargetGroup'
-WHERE t.job_execution_id = @run AND t.step_id = @step AND t.target_type = 'SqlDatabase' AND t.round = s.round
-ORDER BY t.target_ordinal, t.execution_id
-OFFSET @first ROWS FETCH NEXT @count ROWS ONLY;
-""",
-    run="uniqueidentifier",
-    step="int",
-    first="int",
-    count="int",
-)
-
-
-def registered_targets(
-    db: JobDatabase, job_execution_id: UUID, step_id: int, *, first: int = 0, count: int = 1000
-) -> list[RegisteredTarget]:
-    """Return the targets of a step in their order, with the ids of their rows: what a task that takes a chunk works on.
-
-    :param db: the job database.
-    :param job_execution_id: the run.
-    :param step_id: the step.
-    :param first: how many to pass over.
-    :param count: how many at most.
-    """
-    rows = db.run(_TARGETS, run=job_execution_id, step=step_id, first=first, count=count)
-    return [RegisteredTarget(UUID(str(row[0])), Target(*row[1:])) for row in rows]

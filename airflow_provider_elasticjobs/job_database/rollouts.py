@@ -28,8 +28,8 @@ __all__ = [
     "DECLARE_ROLLOUT",
     "LEAVE_OUT",
     "LOCK_ROLLOUT",
-    "RENEW_BUDGET",
     "register_rollout",
+    "renew_budget",
     "seconds_to_wait",
     "stop_if_used_up",
 ]
@@ -88,13 +88,21 @@ ASK_TURN = """
     END;
 """
 
-#: A target that is cleared after it had not succeeded begins a new budget: what failed before counts no more.
-RENEW_BUDGET = """
+
+def renew_budget(rows: str) -> str:
+    """Return T-SQL by which a target that is cleared after it had not succeeded begins a new budget.
+
+    What failed before counts no more.
+
+    :param rows: the rows that are about to begin anew.
+    """
+    return f"""
     UPDATE jobs_internal.rollout_waves SET counted_since = @now
     WHERE job_execution_id = @run AND step_id = @step AND wave = 0
         AND EXISTS (SELECT 1 FROM jobs_internal.executions AS e
-            WHERE e.execution_id = @execution AND e.lifecycle <> 'Succeeded'
+            WHERE {rows} AND e.lifecycle <> 'Succeeded'
                 AND e.airflow_clear_number < @clear AND e.end_time >= jobs_internal.rollout_waves.counted_since);"""
+
 
 #: Ends what waits: ``Skipped`` what has never begun, ``Failed`` with the error of its last attempt what has.
 LEAVE_OUT = f"""

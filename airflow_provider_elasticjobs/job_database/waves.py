@@ -32,12 +32,14 @@ class WaveStart:
     :param still_active: targets of earlier waves that have not ended; ask again later.
     :param cancelled: the run was asked to stop.
     :param stopped: how many targets failed and how many may, if that is too many.
+    :param before: how many targets of the step come before these.
     """
 
     targets: list[RegisteredTarget] = field(default_factory=list)
     still_active: int = 0
     cancelled: bool = False
     stopped: str | None = None
+    before: int = 0
 
 
 _STEP_ROW = "job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup'"
@@ -100,7 +102,7 @@ BEGIN
 {SETTLE}
 END;
 SELECT @still_active AS still_active, @asked_to_stop AS cancelled, @stopped AS stopped;
-SELECT execution_id, target_server_name, target_database_name, target_elastic_pool_name, conn_id
+SELECT execution_id, target_server_name, target_database_name, target_elastic_pool_name, conn_id, target_ordinal
 FROM jobs_internal.executions
 WHERE {_OF_ROUND} AND wave = @wave AND @still_active = 0 AND @asked_to_stop = 0 AND @stopped IS NULL
 ORDER BY target_ordinal, execution_id;
@@ -132,5 +134,6 @@ def begin_wave(db: JobDatabase, job_execution_id: UUID, step_id: int, wave: int)
         claim=uuid4(),
         waiting=WAITING_FOR_WORKER,
     )
-    targets = [RegisteredTarget(UUID(str(row.execution_id)), Target(*row[1:])) for row in rows]
-    return WaveStart(targets, answer.still_active, bool(answer.cancelled), answer.stopped)
+    targets = [RegisteredTarget(UUID(str(row.execution_id)), Target(*row[1:5])) for row in rows]
+    before = rows[0].target_ordinal - 1 if rows else 0
+    return WaveStart(targets, answer.still_active, bool(answer.cancelled), answer.stopped, before)

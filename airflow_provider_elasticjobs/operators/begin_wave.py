@@ -16,6 +16,7 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.waves import WaveStart, begin_wave
 from airflow_provider_elasticjobs.operators.airflow_context import execution_of_run
 from airflow_provider_elasticjobs.operators.job_execution import task_states
+from airflow_provider_elasticjobs.operators.mapped_items import checked_targets_per_task, mapped_items
 from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
@@ -47,6 +48,8 @@ class BeginWaveOperator(BaseOperator):
     :param wave: the wave, from 2; after a rollout's last wave comes one more, with the rest.
     :param after_task_id: id of the task that began the wave before: the resolving task, or one like this.
     :param job_group_id: id of what is the job in this DAG.
+    :param targets_per_task: how many databases a task works on; default: one, and above 1,000 databases as few as make
+        800 tasks.
     :param elasticjobs_conn_id: Airflow connection that asks servers whether they still run scripts of lost processes.
     :param job_database_conn_id: Airflow connection of the job database.
     """
@@ -61,6 +64,7 @@ class BeginWaveOperator(BaseOperator):
         after_task_id: str,
         job_group_id: str,
         step_id: int = 1,
+        targets_per_task: int | None = None,
         elasticjobs_conn_id: str = DEFAULT_CONNECTION,
         job_database_conn_id: str = DEFAULT_JOB_DATABASE,
         trigger_rule: str = "all_done",
@@ -71,10 +75,11 @@ class BeginWaveOperator(BaseOperator):
         self.after_task_id = after_task_id
         self.job_group_id = job_group_id
         self.step_id = step_id
+        self.targets_per_task = checked_targets_per_task(targets_per_task, self.task_id)
         self.elasticjobs_conn_id = elasticjobs_conn_id
         self.job_database_conn_id = job_database_conn_id
 
-    def execute(self, context: Context) -> list[dict[str, str]]:
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         """Wait for what is left of the earlier waves, count what failed, and return the wave's databases.
 
         :raises AirflowSkipException: if the wave before did not begin: it failed, or a branch went another way.
@@ -86,7 +91,8 @@ class BeginWaveOperator(BaseOperator):
         if began != "success":
             raise AirflowSkipException(f"wave {self.wave} does not begin: task {self.after_task_id} is {began}")
         database = open_job_database(connection_settings(self.job_database_conn_id))
-        start = self._begin(database, execution_of_run(context, self.job_group_id))
+        execution = execution_of_run(context, self.job_group_id)
+        start = self._begin(database, execution)
         if start.cancelled:
             raise AirflowFailException(f"wave {self.wave} does not begin: the run was asked to stop")
         if start.still_active:
@@ -99,7 +105,13 @@ class BeginWaveOperator(BaseOperator):
             )
         else:
             self.log.info("Wave %d: %d database(s) to run on", self.wave, len(start.targets))
-        return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in start.targets]
+        return mapped_items(
+            start.targets,
+            job_execution_id=execution,
+            step_id=self.step_id,
+            targets_per_task=self.targets_per_task,
+            before=start.before,
+        )
 
     def _begin(
         self, database: JobDatabase, execution: UUID, *, wait: Callable[[float], None] = time.sleep

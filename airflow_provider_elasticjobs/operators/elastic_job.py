@@ -15,8 +15,10 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException, AirflowSkipException
 
+from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
+from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, lock_seconds, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput, output_from_json
@@ -37,7 +39,10 @@ if TYPE_CHECKING:
 __all__ = ["TARGET_LABEL", "ElasticJobOperator", "as_rollout"]
 
 #: How a target is called in the grid.
-TARGET_LABEL = "{{ task.target['server'] }}/{{ task.target['database'] }}"
+TARGET_LABEL = "{{ task.target.get('chunk') or task.target['server'] ~ '/' ~ task.target['database'] }}"
+
+#: Stands in a chunk's order for its databases, which are read from the job database.
+_NO_TARGET = Target("", "")
 
 #: Seconds between two looks at the script's thread, in which signals are answered.
 _POLL_SECONDS = 0.2
@@ -54,11 +59,12 @@ class ElasticJobOperator(BaseOperator):
     Used mapped, after a :class:`ResolveTargetGroupOperator`:
     ``ElasticJobOperator.partial(task_id="run", command="sql/step.sql").expand(target=resolve.output)``.
     Retries, time-outs and skips are those of Elastic Jobs and happen inside one run of the task; Airflow's own
-    ``retries`` are for lost infrastructure.
+    ``retries`` are for lost infrastructure. An item that is a chunk of databases is worked on in one task, which runs
+    as many scripts at a time as it takes slots of its pool (``pool_slots``).
 
     :param command: the T-SQL script, or the path of a ``.sql`` file; a template. ``GO`` separates batches, and
         ``$(job_execution_id)`` and its relatives stand for literals.
-    :param target: the database, one item of the resolver's list; a template.
+    :param target: the database or the chunk of databases, one item of the resolver's list; a template.
     :param elasticjobs_conn_id: Airflow connection that runs the script, unless the target's member named its own.
     :param job_database_conn_id: Airflow connection of the job database.
     :param retry: when a failed attempt is made again: a :class:`RetryPolicy` or its JSON; default: Elastic Jobs' own.
@@ -83,7 +89,8 @@ class ElasticJobOperator(BaseOperator):
     :param step_output: where the result goes: a :class:`SqlDatabaseOutput`, a :class:`ParquetOutput` or its JSON, a
         template; None to let it go. (``output`` is Airflow's name for an operator's XCom.)
     :param deferrable: run in the triggerer, without holding a worker; default: ``[elasticjobs] deferrable``, so yes.
-    :param map_index_template: what the grid calls the target; default: ``server/database``.
+    :param map_index_template: what the grid calls the target; default: ``server/database``, or
+        ``targets 1-50 of 5000``.
     """
 
     template_fields: Sequence[str] = (
@@ -185,7 +192,8 @@ class ElasticJobOperator(BaseOperator):
 
     def _arguments(self, context: Context) -> dict[str, Any]:
         """Return what a trigger and a run in this process are made of alike: plain JSON."""
-        target = Target.from_json(self.target)
+        chunk = TargetChunk.from_json(self.target) if TargetChunk.is_json(self.target) else None
+        target = Target.from_json(self.target) if chunk is None else _NO_TARGET
         retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
         owner = f"task {self.task_id!r}"
         trial = Trial.of(self.trial, owner)
@@ -193,7 +201,7 @@ class ElasticJobOperator(BaseOperator):
             # A trial is there to show an error, not to wait until it passes.
             retry = replace(retry, retry_on="transient")
         order = TargetOrder(
-            UUID(self.target["execution_id"]),
+            UUID(self.target["execution_id"]) if chunk is None else chunk.job_execution_id,
             target,
             self.command,
             retry=retry,
@@ -211,7 +219,7 @@ class ElasticJobOperator(BaseOperator):
             output=self._output(),
         )
         return {
-            "order": order.to_json(),
+            "order": (order if chunk is None else ChunkOrder(chunk, order, self.pool_slots)).to_json(),
             "airflow": asdict(airflow_ref(context)),
             "elasticjobs_conn_id": target.conn_id or self.elasticjobs_conn_id,
             "job_database_conn_id": self.job_database_conn_id,
@@ -219,7 +227,8 @@ class ElasticJobOperator(BaseOperator):
 
     def _come_back_later(self) -> None:
         rollout = as_rollout(self.rollout)
-        if rollout is None or not rollout.spread_seconds:
+        # A chunk waits for the time of each of its databases by itself.
+        if rollout is None or not rollout.spread_seconds or TargetChunk.is_json(self.target):
             return
         database = open_job_database(connection_settings(self.job_database_conn_id))
         with contextlib.closing(database):

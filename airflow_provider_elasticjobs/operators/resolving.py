@@ -29,10 +29,7 @@ from airflow_provider_elasticjobs.triggers.process import connection_settings
 if TYPE_CHECKING:
     import pyodbc
 
-__all__ = ["MOST_TARGETS", "resolver"]
-
-#: Databases that can be one mapped task each: below ``[core] max_map_length``, which is 1,024.
-MOST_TARGETS = 1_000
+__all__ = ["resolver"]
 
 
 def resolver(
@@ -73,17 +70,11 @@ def resolver(
                     return list_shard_map(opened, member)
                 return list_query(opened, member)
 
-        resolution = resolve(
+        return resolve(
             group,
             enumerate_with(lambda server, refresh: open_database(server, "master", refresh)),
             list_member,
         )
-        if len(resolution.targets) > MOST_TARGETS:
-            raise DefinitionError(
-                f"target group {group.name!r} holds {len(resolution.targets)} databases; a step runs on at most "
-                f"{MOST_TARGETS}, one task each: divide the group into several"
-            )
-        return resolution
 
     return resolve_group
 

@@ -25,6 +25,7 @@ from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, execution_of_run
 from airflow_provider_elasticjobs.operators.command_source import with_command_sources
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator, as_rollout
+from airflow_provider_elasticjobs.operators.mapped_items import checked_targets_per_task, mapped_items
 from airflow_provider_elasticjobs.operators.measuring import measurer
 from airflow_provider_elasticjobs.operators.resolving import resolver
 from airflow_provider_elasticjobs.operators.target_connectors import connectors
@@ -56,19 +57,24 @@ class ResolveTargetGroupOperator(BaseOperator):
     """Asks the servers which databases a target group holds now, and begins the step in the job database.
 
     Its result is a list of small mappings (``server``, ``database``, ``execution_id``) for the mapped
-    :class:`ElasticJobOperator` after it. With a ``job`` and ``step_id`` it begins that step; alone, it makes a job of
-    one step out of itself and the operator after it. A group without databases ends the step with nothing to do.
+    :class:`ElasticJobOperator` after it; above 1,000 databases, or with ``targets_per_task``, of chunks, whose
+    databases that operator reads from the job database. With a ``job`` and ``step_id`` it begins that step; alone, it
+    makes a job of one step out of itself and the operator after it. A group without databases ends the step with
+    nothing to do.
 
     :param target_group: the group; not needed with ``job``.
     :param job: the job that the step belongs to, or its JSON.
     :param step_id: the step of the job, from 1.
     :param job_name: name of the one-step job; default: ``<dag_id>.<task_id>``.
     :param job_group_id: id of what is the job in this DAG; default: this task's id.
+    :param targets_per_task: how many databases a task works on; default: one, and above 1,000 databases as few as make
+        800 tasks.
     :param elasticjobs_conn_id: Airflow connection that runs the scripts; it lists databases unless another is named.
     :param refresh_conn_id: Airflow connection that lists the databases in ``master``, unless a member names its own.
     :param job_database_conn_id: Airflow connection of the job database.
     :param trial: ``plan`` to show the databases, end their rows ``Skipped`` and hand none on; a template.
-    :raises DefinitionError: if both or neither of ``target_group`` and ``job`` are given.
+    :raises DefinitionError: if both or neither of ``target_group`` and ``job`` are given, or ``targets_per_task`` is
+        below 1.
     """
 
     template_fields: Sequence[str] = ("elasticjobs_conn_id", "refresh_conn_id", "job_database_conn_id", "trial")
@@ -82,6 +88,7 @@ class ResolveTargetGroupOperator(BaseOperator):
         step_id: int = 1,
         job_name: str | None = None,
         job_group_id: str | None = None,
+        targets_per_task: int | None = None,
         elasticjobs_conn_id: str = DEFAULT_CONNECTION,
         refresh_conn_id: str | None = None,
         job_database_conn_id: str = DEFAULT_JOB_DATABASE,
@@ -96,16 +103,18 @@ class ResolveTargetGroupOperator(BaseOperator):
         self.step_id = step_id
         self.job_name = job_name
         self.job_group_id = job_group_id
+        self.targets_per_task = checked_targets_per_task(targets_per_task, self.task_id)
         self.elasticjobs_conn_id = elasticjobs_conn_id
         self.refresh_conn_id = refresh_conn_id
         self.job_database_conn_id = job_database_conn_id
         self.trial = trial
 
-    def execute(self, context: Context) -> list[dict[str, str]]:
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         """Register the definition, resolve the group, register its databases, and return those of the first wave.
 
+
         :raises TargetGroupError: if a server could not be asked; the step's row says so.
-        :raises DefinitionError: if the job cannot be read from the DAG, or the group holds too many databases.
+        :raises DefinitionError: if the job cannot be read from the DAG.
         :raises ElasticJobsError: if the run was asked to stop, or the job database cannot be used.
         """
         trial = Trial.of(self.trial, f"task {self.task_id!r}")
@@ -135,7 +144,9 @@ class ResolveTargetGroupOperator(BaseOperator):
             self._plan(job_database, execution_id, registered)
             return []
         first = [one for one in registered if one.wave in {None, 1}]
-        return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in first]
+        return mapped_items(
+            first, job_execution_id=execution_id, step_id=self.step_id, targets_per_task=self.targets_per_task
+        )
 
     def group(self) -> TargetGroup:
         """Return the group that this task resolves.

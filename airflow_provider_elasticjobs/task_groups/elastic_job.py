@@ -30,6 +30,9 @@ _Task = ResolveTargetGroupOperator | BeginWaveOperator | MappedOperator
 #: same. It does not after one that was skipped as a whole, because a branch went another way.
 _AFTER_A_STEP = "none_failed_min_one_success"
 
+#: Scripts that a task with several databases runs at a time, unless its author says how many.
+_DEFAULT_PARALLELISM = 10
+
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -60,6 +63,10 @@ class ElasticJob(TaskGroup):
     :param tier: ``JA100``, ``JA200``, ``JA400`` or ``JA800``: the name of the Airflow pool that limits how many
         databases are worked on at a time; ``airflow elasticjobs tier`` creates it. Default: Airflow's default pool.
     :param pool: another pool, in place of the tier's.
+    :param targets_per_task: how many databases a task works on; default: one, and above 1,000 databases as few as make
+        800 tasks, one script at a time in each.
+    :param chunk_parallelism: with ``targets_per_task``, how many scripts a task runs at a time, and how many slots of
+        the pool it takes: 10 by default, and never more than it has databases. The pool must have as many.
     :param elasticjobs_conn_id: Airflow connection that runs the scripts of steps and members that name none.
     :param refresh_conn_id: Airflow connection that lists databases in ``master``; default: the step's.
     :param job_database_conn_id: Airflow connection of the job database.
@@ -69,7 +76,8 @@ class ElasticJob(TaskGroup):
     :param deferrable: run scripts in the triggerer; default: ``[elasticjobs] deferrable``, which is on.
     :param group_id: id of the task group; default: made from the job's name.
     :param kwargs: further arguments of :class:`~airflow.sdk.TaskGroup`.
-    :raises DefinitionError: if the job or a step is not usable, or two steps' names make the same id.
+    :raises DefinitionError: if the job or a step is not usable, two steps' names make the same id, or the chunks are
+        not possible.
     """
 
     def __init__(
@@ -80,6 +88,8 @@ class ElasticJob(TaskGroup):
         description: str = "",
         tier: str | None = None,
         pool: str | None = None,
+        targets_per_task: int | None = None,
+        chunk_parallelism: int | None = None,
         elasticjobs_conn_id: str = DEFAULT_CONNECTION,
         refresh_conn_id: str | None = None,
         job_database_conn_id: str = DEFAULT_JOB_DATABASE,
@@ -96,7 +106,9 @@ class ElasticJob(TaskGroup):
         self.job_database_conn_id = job_database_conn_id
         self.trial = trial
         self.deferrable = deferrable
+        self.targets_per_task = targets_per_task
         self._run_pool = {"pool": pool or tier} if pool or tier else {}
+        self._chunk_slots = _chunk_slots(targets_per_task, chunk_parallelism)
         with self:
             self._add_tasks()
 
@@ -143,6 +155,7 @@ class ElasticJob(TaskGroup):
             elasticjobs_conn_id=conn_id,
             refresh_conn_id=self.refresh_conn_id,
             job_database_conn_id=self.job_database_conn_id,
+            targets_per_task=self.targets_per_task,
             trial=self.trial,
             # The first step obeys what comes before the job like any task.
             trigger_rule="all_success" if step_id == 1 else _AFTER_A_STEP,
@@ -157,6 +170,7 @@ class ElasticJob(TaskGroup):
                 after_task_id=tasks[-2].task_id,
                 job_group_id=str(self.group_id),
                 step_id=step_id,
+                targets_per_task=self.targets_per_task,
                 elasticjobs_conn_id=conn_id,
                 job_database_conn_id=self.job_database_conn_id,
             )
@@ -190,4 +204,21 @@ class ElasticJob(TaskGroup):
             retries=0,
             deferrable=self.deferrable,
             **self._run_pool,
+            **self._chunk_slots,
         ).expand(target=targets)
+
+
+def _chunk_slots(targets_per_task: int | None, chunk_parallelism: int | None) -> dict[str, int]:
+    """Return the slots of a chunk, as an argument of the mapped task.
+
+    Airflow gives all mapped tasks the same number of slots, whatever they work on; so where it is not known before the
+    run that there will be chunks, each task takes one slot, and a chunk runs one script at a time.
+    """
+    if targets_per_task is None:
+        if chunk_parallelism is not None:
+            raise DefinitionError("chunk_parallelism needs targets_per_task")
+        return {}
+    parallelism = _DEFAULT_PARALLELISM if chunk_parallelism is None else chunk_parallelism
+    if parallelism < 1:
+        raise DefinitionError(f"chunk_parallelism must be 1 or more, not {parallelism}")
+    return {"pool_slots": min(parallelism, targets_per_task)}

@@ -13,6 +13,7 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError
+from airflow_provider_elasticjobs.execution.chunk import ChunkResult
 from airflow_provider_elasticjobs.execution.target import TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
@@ -35,7 +36,7 @@ class ElasticJobTrigger(BaseTrigger):
     The task never goes back to a worker. A triggerer that takes the trigger over runs it from the beginning: it finds
     in the job database what the earlier one had begun.
 
-    :param order: the script and its target, :meth:`TargetOrder.to_json`.
+    :param order: the script and its target, :meth:`TargetOrder.to_json`, or its targets, :meth:`ChunkOrder.to_json`.
     :param airflow: where in Airflow the target is worked on, the fields of ``AirflowRef``.
     :param elasticjobs_conn_id: Airflow connection that runs the script.
     :param job_database_conn_id: Airflow connection of the job database.
@@ -55,8 +56,8 @@ class ElasticJobTrigger(BaseTrigger):
         self.elasticjobs_conn_id = elasticjobs_conn_id
         self.job_database_conn_id = job_database_conn_id
         self._target_run: TargetRun | None = None
-        self._work: Future[TargetResult] | None = None
-        self._end: asyncio.Future[TargetResult] | None = None
+        self._work: Future[TargetResult | ChunkResult] | None = None
+        self._end: asyncio.Future[TargetResult | ChunkResult] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class's path and its arguments: plain JSON, and no secret, since connections go by their id."""

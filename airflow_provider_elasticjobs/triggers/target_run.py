@@ -1,4 +1,4 @@
-"""One target on its way through this process, from the plain values that Airflow kept to the result."""
+"""What one task works on, on its way through this process: from the plain values that Airflow kept to the result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_provider_elasticjobs.connections.connect import connector
+from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
 from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError
+from airflow_provider_elasticjobs.execution.chunk import ChunkExecution, ChunkResult, TargetAccess
+from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
@@ -22,11 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["TargetRun"]
 
+_Execution = TargetExecution | ChunkExecution
+
 
 class TargetRun:
-    """Runs one script on one database in a thread that the caller provides, and can be stopped from any other.
+    """Runs one script on one database, or on a chunk of them, in the caller's thread; any other may stop it.
 
-    :param order: :meth:`TargetOrder.to_json` of what to run.
+    :param order: :meth:`TargetOrder.to_json` or :meth:`ChunkOrder.to_json` of what to run.
     :param airflow: the fields of :class:`AirflowRef`, where in Airflow it belongs.
     :param elasticjobs_conn_id: Airflow connection that runs the script.
     :param job_database_conn_id: Airflow connection of the job database.
@@ -42,33 +47,24 @@ class TargetRun:
         job_database_conn_id: str,
         log: Callable[[int, str], None],
     ) -> None:
-        self._order = TargetOrder.from_json(order)
+        self._chunk = ChunkOrder.from_json(order) if ChunkOrder.is_json(order) else None
+        self._order = TargetOrder.from_json(order) if self._chunk is None else self._chunk.pattern
         self._airflow = AirflowRef(**airflow)
         self._elasticjobs_conn_id = elasticjobs_conn_id
         self._job_database_conn_id = job_database_conn_id
         self._log = log
         self._lock = threading.RLock()
-        self._execution: TargetExecution | None = None
-        self._halt: Callable[[TargetExecution], None] | None = None
+        self._execution: _Execution | None = None
+        self._halt: Callable[[_Execution], None] | None = None
 
-    def run(self) -> TargetResult:
+    def run(self) -> TargetResult | ChunkResult:
         """Run the script to its end; blocks.
 
-        :returns: what the target's row says.
+        :returns: what the target's row says, or what the rows of the chunk come to.
         :raises ElasticJobsError: if a connection's settings or the job database cannot be used, or if another process
             has taken the row over; whatever the script does ends in a result.
         """
-        settings = connection_settings(self._elasticjobs_conn_id)
-        execution = TargetExecution(
-            self._order,
-            self._airflow,
-            agent=this_process().agent(self._job_database_conn_id),
-            connect=connector(settings),
-            open_master=self._open_master,
-            errors=settings.errors,
-            log=self._log,
-            output=None if self._order.output is None else output_place(self._order.output),
-        )
+        execution = self._new_execution()
         with self._lock:
             self._execution = execution
             halt = self._halt
@@ -84,18 +80,47 @@ class TargetRun:
         """Stop the script on the server and leave its row to the next attempt."""
         self._stop(methodcaller("release"))
 
-    def _open_master(self, server: str, database: str, application_name: str | None) -> pyodbc.Connection:
-        """Open ``master`` by the refresh connection; looked up only then, since it is hardly ever asked."""
-        conn_id = self._order.refresh_conn_id or self._elasticjobs_conn_id
-        try:
-            settings = connection_settings(conn_id)
-        except AirflowNotFoundException as error:
-            raise ConnectionSettingsError(str(error)) from error
-        return connector(settings)(server, database, application_name)
+    def _new_execution(self) -> _Execution:
+        agent = this_process().agent(self._job_database_conn_id)
+        output = None if self._order.output is None else output_place(self._order.output)
+        if self._chunk is not None:
+            return ChunkExecution(
+                self._chunk, self._airflow, agent=agent, access_by=self._access, log=self._log, output=output
+            )
+        access = self._access(None)
+        return TargetExecution(
+            self._order,
+            self._airflow,
+            agent=agent,
+            connect=access.connect,
+            open_master=access.open_master,
+            errors=access.errors,
+            log=self._log,
+            output=output,
+        )
 
-    def _stop(self, halt: Callable[[TargetExecution], None]) -> None:
+    def _access(self, conn_id: str | None) -> TargetAccess:
+        """Return the way to the databases whose rows name an Airflow connection, or none."""
+        used = conn_id or self._elasticjobs_conn_id
+        settings = _settings(used)
+
+        def open_master(server: str, database: str, application_name: str | None) -> pyodbc.Connection:
+            # By the refresh connection; looked up only now, since it is hardly ever asked.
+            refresh = connector(_settings(self._order.refresh_conn_id or used))
+            return refresh(server, database, application_name)
+
+        return TargetAccess(connector(settings), settings.errors, open_master)
+
+    def _stop(self, halt: Callable[[_Execution], None]) -> None:
         with self._lock:
             self._halt = self._halt or halt
             execution = self._execution
         if execution is not None:
             halt(execution)
+
+
+def _settings(conn_id: str) -> ConnectionSettings:
+    try:
+        return connection_settings(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConnectionSettingsError(str(error)) from error

@@ -63,6 +63,8 @@ DROP VIEW jobs_ext.job_messages;
 GO
 DROP VIEW jobs_ext.job_attempts;
 GO
+DROP TABLE jobs_internal.rollout_waves;
+GO
 DROP TABLE jobs_internal.messages;
 GO
 DROP TABLE jobs_internal.attempts;
@@ -75,9 +77,14 @@ GO
 IF EXISTS (SELECT 1 FROM sys.default_constraints WHERE name = 'DF_executions_is_outdated')
     ALTER TABLE jobs_internal.executions DROP CONSTRAINT DF_executions_is_outdated;
 GO
+ALTER TABLE jobs_internal.executions DROP COLUMN start_delay_milliseconds;
+GO
+ALTER TABLE jobs_internal.executions DROP COLUMN wave;
+GO
 ALTER TABLE jobs_internal.executions DROP COLUMN is_outdated;
 GO
 IF EXISTS (SELECT 1 FROM sys.default_constraints WHERE name = 'DF_executions_rerun')
     ALTER TABLE jobs_internal.executions DROP CONSTRAINT DF_executions_rerun;
 GO
 ALTER TABLE jobs_internal.executions DROP COLUMN rerun;
+GO

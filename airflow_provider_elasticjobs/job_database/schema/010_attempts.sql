@@ -50,6 +50,28 @@ CREATE TABLE jobs_internal.messages (
     CONSTRAINT CK_messages_kind CHECK (kind IN ('message', 'error', 'row count', 'result set', 'left out'))
 );
 GO
+-- The wave of a target, and how long after the wave's beginning its script may begin. NULL in a step without a rollout.
+ALTER TABLE jobs_internal.executions ADD wave int NULL;
+GO
+ALTER TABLE jobs_internal.executions ADD start_delay_milliseconds int NULL;
+GO
+-- One row for each wave of a step's rollout in one run, and wave 0 for the step as a whole. Whoever begins a target or
+-- ends one badly writes wave 0 first (the flag has no meaning), so that failures are counted by one at a time.
+-- Failures count from counted_since on, in the step's present round.
+CREATE TABLE jobs_internal.rollout_waves (
+    job_execution_id uniqueidentifier NOT NULL,
+    step_id int NOT NULL,
+    wave int NOT NULL,
+    target_count int NOT NULL,
+    max_failures int NULL,
+    spread_milliseconds int NOT NULL,
+    begin_time datetime2(7) NULL,
+    counted_since datetime2(7) NOT NULL,
+    round int NOT NULL,
+    flag int NOT NULL,
+    CONSTRAINT PK_rollout_waves PRIMARY KEY (job_execution_id, step_id, wave)
+);
+GO
 CREATE VIEW jobs_ext.job_attempts AS
 SELECT e.job_execution_id, a.execution_id, j.job_name, e.job_id, e.job_version, s.step_name, e.step_id,
     e.target_server_name, e.target_database_name, e.target_elastic_pool_name, a.rerun, a.attempt,
@@ -75,8 +97,7 @@ INNER JOIN jobs_internal.executions AS e ON e.execution_id = m.execution_id
 INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
 WHERE j.delete_requested_time IS NULL;
 GO
--- A process counts as lost after 120 seconds without a heartbeat, as for a reconciliation. A cause that is written down
--- comes first: it is what keeps a retry that is due, or a target that a process has, from going on.
+-- A target also waits for its wave to begin, or, before a process has it, for its time in a rollout that is spread.
 CREATE VIEW jobs_ext.waiting_targets AS
 SELECT w.job_execution_id, w.execution_id, w.job_name, w.job_id, w.job_version, w.step_name, w.step_id,
     w.target_server_name, w.target_database_name, w.target_elastic_pool_name, w.lifecycle, w.current_attempts,
@@ -85,12 +106,15 @@ SELECT w.job_execution_id, w.execution_id, w.job_name, w.job_id, w.job_version, 
         WHEN N'process' THEN N'Waiting for its task to come back, or for a reconciliation: its process gives no sign of life.'
         WHEN N'retry' THEN N'Waiting until the next attempt is due.'
         WHEN N'turn' THEN w.waiting_cause
+        WHEN N'wave' THEN CONCAT(N'Waiting for wave ', w.wave, N' of the rollout to begin.')
         ELSE N'Waiting for a worker or a free slot of its pool in Airflow.' END AS nvarchar(600)) AS waiting_cause,
     w.next_attempt_start_time, w.dag_id, w.run_id, w.task_id, w.map_index, w.try_number
 FROM (
     SELECT e.job_execution_id, e.execution_id, j.job_name, e.job_id, e.job_version, s.step_name, e.step_id,
         e.target_server_name, e.target_database_name, e.target_elastic_pool_name, e.lifecycle, e.current_attempts,
         CASE
+            WHEN e.claim_id IS NULL AND v.begin_time IS NULL AND v.wave IS NOT NULL THEN N'wave'
+            WHEN e.claim_id IS NULL AND e.waiting_cause IS NOT NULL THEN N'turn'
             WHEN e.claim_id IS NULL THEN N'worker'
             WHEN e.claim_time < DATEADD(second, -120, SYSUTCDATETIME()) AND NOT EXISTS (
                 SELECT 1 FROM jobs_internal.agents AS a
@@ -100,13 +124,15 @@ FROM (
             WHEN e.lifecycle = 'WaitingForRetry' THEN N'retry'
             WHEN e.lifecycle = 'Created' THEN N'worker'
             END AS waiting_for,
-        e.waiting_cause, e.next_attempt_start_time,
+        e.waiting_cause, e.wave, e.next_attempt_start_time,
         e.airflow_dag_id AS dag_id, e.airflow_run_id AS run_id, e.airflow_task_id AS task_id,
         e.airflow_map_index AS map_index, e.airflow_try_number AS try_number
     FROM jobs_internal.executions AS e
     INNER JOIN jobs_internal.jobs AS j ON j.job_id = e.job_id
     LEFT JOIN jobs_internal.job_steps AS s
         ON s.job_id = e.job_id AND s.job_version = e.job_version AND s.step_id = e.step_id
+    LEFT JOIN jobs_internal.rollout_waves AS v
+        ON v.job_execution_id = e.job_execution_id AND v.step_id = e.step_id AND v.wave = e.wave
     WHERE e.is_active = 1 AND e.target_type = 'SqlDatabase' AND j.delete_requested_time IS NULL
 ) AS w
 WHERE w.waiting_for IS NOT NULL;
@@ -157,6 +183,7 @@ BEGIN
     DELETE FROM jobs_internal.executions
     WHERE job_execution_id IN (SELECT run FROM @chosen) AND target_type = N'TargetGroup';
     SET @rows = @rows + @@ROWCOUNT;
+    DELETE FROM jobs_internal.rollout_waves WHERE job_execution_id IN (SELECT run FROM @chosen);
     DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id IN (SELECT run FROM @chosen);
     DELETE FROM jobs_internal.executions WHERE execution_id IN (SELECT run FROM @chosen);
     SET @runs = @@ROWCOUNT;
@@ -193,3 +220,4 @@ BEGIN
     END CATCH;
     RETURN 0;
 END;
+GO

@@ -22,7 +22,7 @@ SELECT CAST(NULLIF(g.target_group_name, N'') AS nvarchar(128)) AS target_group_n
     CAST(NULLIF(t.server_name, N'') AS nvarchar(256)) AS server_name,
     CAST(NULLIF(t.database_name, N'') AS nvarchar(128)) AS database_name,
     CAST(NULLIF(t.elastic_pool_name, N'') AS nvarchar(128)) AS elastic_pool_name,
-    t.shard_map_name, CASE WHEN t.variant = N'pattern' THEN 1 ELSE 0 END AS is_pattern, t.definition, m.conn_id
+    t.shard_map_name, ISNULL(CASE WHEN t.variant = N'pattern' THEN 1 END, 0) AS is_pattern, t.definition, m.conn_id
 FROM jobs_internal.target_groups AS g
 INNER JOIN jobs_internal.target_group_members AS m ON m.target_group_id = g.target_group_id
 INNER JOIN jobs_internal.targets AS t ON t.target_id = m.target_id

@@ -28,6 +28,12 @@ LONG = "/* long */ WAITFOR DELAY '00:10:00';"
 DIVIDES = "IF DB_NAME() = 'fail2' AND OBJECT_ID('dbo.Repaired') IS NULL SELECT 1/0; PRINT 'fine';"
 MARKED_ONE = "IF DB_NAME() LIKE '%1' WAITFOR DELAY '00:10:00'; PRINT 'the other one';"
 AGAIN = "IF OBJECT_ID('dbo.Seen') IS NULL BEGIN CREATE TABLE dbo.Seen (x int); WAITFOR DELAY '00:10:00'; END;"
+CHUNKED = """
+IF OBJECT_ID('dbo.Visits') IS NULL CREATE TABLE dbo.Visits (x int);
+INSERT INTO dbo.Visits VALUES (1);
+IF DB_NAME() = 'chunks1' AND OBJECT_ID('dbo.Repaired') IS NULL THROW 50001, 'not yet repaired', 1;
+IF DB_NAME() = 'chunks9' AND (SELECT COUNT(*) FROM dbo.Visits) = 1 WAITFOR DELAY '00:10:00';
+"""
 AWAITED = "WHILE OBJECT_ID('dbo.Released') IS NULL WAITFOR DELAY '00:00:00.2';"
 
 
@@ -69,8 +75,13 @@ scenario("rescheduled", 1, AWAITED)
 scenario("rescheduledinworker", 1, AWAITED, deferrable=False)
 scenario("crashed", 1, AGAIN)
 scenario("stopped", 2, LONG)
+scenario("smallpool", 1, PRINTS, tier=None, pool="three", targets_per_task=50, chunk_parallelism=4)
 scenario("repeated", 2, "IF DB_NAME() = 'repeated2' THROW 50001, 'not here', 1;")
 scenario("nopool", 1, PRINTS, tier="JA800")
+scenario("chunks", 60, CHUNKED, targets_per_task=20, chunk_parallelism=5)
+TWO_OF_THREE = {"tier": None, "pool": "three", "targets_per_task": 3, "chunk_parallelism": 2}
+scenario("chunkslots", 6, "/* chunk slots */ WAITFOR DELAY '00:00:01';", **TWO_OF_THREE)
+scenario("chunkslotsinworker", 6, "/* slots in worker */ WAITFOR DELAY '00:00:01';", **TWO_OF_THREE, deferrable=False)
 
 scenario("lostone", 1, AGAIN)
 scenario("losttwo", 2, AGAIN)

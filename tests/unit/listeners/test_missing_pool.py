@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_elasticjobs.listeners import missing_pool
-from airflow_provider_elasticjobs.listeners.missing_pool import missing_pools, on_dag_run_running
+from airflow_provider_elasticjobs.listeners.missing_pool import on_dag_run_running, useless_pools
 from airflow_provider_elasticjobs.listeners.plugin import ElasticJobsPlugin
 from airflow_provider_elasticjobs.model.job import JobStep
 from airflow_provider_elasticjobs.model.targets import SqlServer, TargetGroup
@@ -25,22 +26,33 @@ def dag() -> DAG:
     return made
 
 
-def test_all_pools_there(dag: DAG) -> None:
-    assert missing_pools(dag.tasks, {"default_pool", "JA100", "mine"}) == {}
+@pytest.mark.parametrize("slots", [1, 100, math.inf])
+def test_all_pools_there(dag: DAG, slots: float) -> None:
+    assert useless_pools(dag.tasks, {"default_pool": 1, "JA100": slots, "mine": 1}) == {}
 
 
 def test_what_resolves_must_not_begin_when_what_runs_could_not(dag: DAG) -> None:
-    missing = missing_pools(dag.tasks, {"default_pool", "mine"})
-    assert missing == {"Job1.a.resolve": "JA100", "Job1.b.resolve": "JA100"}
+    useless = useless_pools(dag.tasks, {"default_pool": 1, "mine": 1})
+    assert sorted(useless) == ["Job1.a.resolve", "Job1.b.resolve"]
+    assert "The pool 'JA100' does not exist" in useless["Job1.a.resolve"]
 
 
 def test_a_task_with_nothing_before_it_must_not_begin_itself(dag: DAG) -> None:
-    assert missing_pools(dag.tasks, {"default_pool", "JA100"}) == {"single": "mine"}
+    assert list(useless_pools(dag.tasks, {"default_pool": 1, "JA100": 1})) == ["single"]
+
+
+@pytest.mark.parametrize(("slots", "useless"), [(3, True), (4, False)])
+def test_a_pool_must_have_as_many_slots_as_one_task_takes(slots: int, useless: bool) -> None:
+    with DAG("a_dag", schedule=None) as dag:
+        ElasticJob("Job1", [JobStep("a", GROUP, "x")], pool="small", targets_per_task=50, chunk_parallelism=4)
+    found = useless_pools(dag.tasks, {"small": slots})
+    assert list(found) == (["Job1.a.resolve"] if useless else [])
+    assert all("has 3 slot(s), and each task of 'Job1.a.run' takes 4" in text for text in found.values())
 
 
 def test_other_tasks_are_nobodys_business(dag: DAG) -> None:
     other = SimpleNamespace(task_type="PythonOperator", pool="nowhere", upstream_task_ids=set(), task_id="t")
-    assert missing_pools([other], set()) == {}
+    assert useless_pools([other], {}) == {}
 
 
 def test_a_run_without_elastic_jobs_is_left_alone() -> None:

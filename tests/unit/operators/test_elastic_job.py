@@ -20,8 +20,10 @@ from airflow.sdk.exceptions import (
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError, JobDatabaseError
+from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetResult
+from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
@@ -33,6 +35,8 @@ from tests.unit.operators.contexts import context
 
 TABLE = SqlDatabaseOutput("s.example", "d", "t")
 TARGET = {"server": "s.example", "database": "d1", "execution_id": "2f6d7b51-0a5e-4d7e-8b53-1f4c1f5f2a10"}
+
+CHUNK = TargetChunk(UUID(int=3), 1, 51, 100, 5000)
 
 
 def operator(**arguments: Any) -> ElasticJobOperator:
@@ -87,6 +91,14 @@ class TestDeferrable:
         assert trigger.order["retry"]["attempts"] == 1
         assert trigger.order["step_timeout"] == 120
         assert trigger.airflow["map_index"] == 3
+
+    def test_a_chunk_goes_by_its_places_and_runs_as_many_scripts_as_it_has_slots(self) -> None:
+        task = operator(target=CHUNK.to_json(), pool_slots=4, step_timeout=9, elasticjobs_conn_id="mine")
+        trigger = self.deferred(task)
+        order = ChunkOrder.from_json(trigger.order)
+        assert (order.chunk, order.at_once) == (CHUNK, 4)
+        assert (order.pattern.command, order.pattern.step_timeout) == ("SELECT 1", 9)
+        assert trigger.elasticjobs_conn_id == "mine"
 
     def test_the_defaults_are_those_of_elastic_jobs(self) -> None:
         order = self.deferred(operator()).order
@@ -185,6 +197,11 @@ class TestDeclaration:
         assert task.map_index_template is not None
         rendered = task.render_template(task.map_index_template, {"task": task})
         assert rendered == "s.example/d1"
+
+    def test_it_calls_a_chunk_by_its_places(self) -> None:
+        task = operator(target=CHUNK.to_json())
+        assert task.map_index_template is not None
+        assert task.render_template(task.map_index_template, {"task": task}) == "targets 51-100 of 5000"
 
     def test_so_it_does_when_mapped_and_the_author_may_say_otherwise(self) -> None:
         with DAG("d", schedule=None):

@@ -19,6 +19,7 @@ from airflow_provider_elasticjobs import (
 from airflow_provider_elasticjobs.exceptions import DefinitionError, TargetGroupError
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
+from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from airflow_provider_elasticjobs.model.job import Job, JobStep
 from airflow_provider_elasticjobs.model.outputs import SqlDatabaseOutput
@@ -106,6 +107,21 @@ class TestResult:
     def test_nothing_to_do_is_an_empty_list(self, begun: Begun) -> None:
         begun.targets = []
         assert before(run()).execute(context()) == []
+
+    @pytest.mark.parametrize(("databases", "tasks"), [(1_000, 1_000), (1_001, 501)])
+    def test_above_a_thousand_databases_a_task_takes_several(self, begun: Begun, databases: int, tasks: int) -> None:
+        begun.targets = [Target("s.example", f"d{number}") for number in range(databases)]
+        items = before(run()).execute(context())
+        assert len(items) == tasks
+        assert TargetChunk.is_json(items[0]) is (tasks < databases)
+
+    def test_a_chunk_names_the_run_the_step_and_its_places(self, begun: Begun) -> None:
+        begun.targets = [Target("s.example", f"d{number}") for number in range(5)]
+        resolve = before(target_group=None, job=JOB, step_id=2, job_group_id="Job1", targets_per_task=3)
+        execution_id = job_execution_id("a_dag", "a_run", "Job1")
+        first, last = (TargetChunk.from_json(item) for item in resolve.execute(context()))
+        assert first == TargetChunk(execution_id, 2, 1, 3, 5)
+        assert last.label == "targets 4-5 of 5"
 
     def test_a_server_that_cannot_be_asked_fails_the_task(self, begun: Begun) -> None:
         begun.error = TargetGroupError("s.example is down")

@@ -166,6 +166,26 @@ class TestArguments:
         arguments = self.mapped(steps=[step]).partial_kwargs
         assert (arguments["max_parallelism"], arguments["max_parallelism_per_server"]) == (2, 5)
 
+    def test_a_task_takes_one_database_and_one_slot_unless_told_otherwise(self) -> None:
+        dag = dag_of()
+        assert dag.get_task("Job1.step1.resolve").targets_per_task is None
+        assert dag.get_task("Job1.step1.run").pool_slots == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "slots"),
+        [
+            ({"targets_per_task": 50}, 10),
+            ({"targets_per_task": 4}, 4),
+            ({"targets_per_task": 50, "chunk_parallelism": 25}, 25),
+            ({"targets_per_task": 5, "chunk_parallelism": 25}, 5),
+        ],
+    )
+    def test_a_chunk_takes_a_slot_for_each_script_at_a_time(self, arguments: dict[str, int], slots: int) -> None:
+        dag = dag_of(**arguments)
+        for step in ("step1", "step_2"):
+            assert dag.get_task(f"Job1.{step}.resolve").targets_per_task == arguments["targets_per_task"]
+            assert dag.get_task(f"Job1.{step}.run").pool_slots == slots
+
     def test_a_step_brings_its_output(self) -> None:
         output = SqlDatabaseOutput("s", "d", "t")
         arguments = self.mapped(steps=[JobStep("step1", GROUP, "x.sql", output=output)]).partial_kwargs
@@ -195,6 +215,9 @@ class TestArguments:
             ({"steps": []}, "has no steps"),
             ({"name": "50 %"}, "must not contain '%'"),
             ({"name": "€"}, "no letter or digit"),
+            ({"targets_per_task": 0}, "targets_per_task must be 1 or more, not 0"),
+            ({"targets_per_task": 5, "chunk_parallelism": 0}, "chunk_parallelism must be 1 or more, not 0"),
+            ({"chunk_parallelism": 5}, "chunk_parallelism needs targets_per_task"),
             ({"steps": [JobStep("a b", GROUP, "x"), JobStep("a_b", GROUP, "x")]}, "make the id 'a_b'"),
         ],
     )

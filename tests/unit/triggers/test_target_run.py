@@ -8,7 +8,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_provider_elasticjobs.exceptions import ConnectionSettingsError, ExecutionReleasedError
+from airflow_provider_elasticjobs.execution.chunk import ChunkResult
+from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
+from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.triggers import target_run as target_run_module
 from airflow_provider_elasticjobs.triggers.target_run import TargetRun
@@ -102,3 +106,27 @@ def test_the_first_stop_counts(stage: Stage) -> None:
     run.cancel()
     with pytest.raises(ExecutionReleasedError):
         run.run()
+
+
+def test_the_order_of_a_chunk_becomes_a_chunks_execution(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Chunk:
+        def __init__(self, order: ChunkOrder, airflow: AirflowRef, **named: Any) -> None:
+            asked.append({"order": order, "airflow": airflow, **named})
+
+        def run(self) -> ChunkResult:
+            return ChunkResult(Lifecycle.SKIPPED, "all of them", {})
+
+    monkeypatch.setattr(target_run_module, "ChunkExecution", Chunk)
+    order = ChunkOrder(TargetChunk(UUID(int=1), 1, 1, 9, 9), TargetOrder.from_json(ORDER), 3)
+    result = TargetRun(**{**ARGUMENTS, "order": order.to_json()}, log=lambda *_: None).run()
+    assert result.lifecycle is Lifecycle.SKIPPED
+    (made,) = asked
+    assert (made["order"], made["airflow"]) == (order, AirflowRef(**AIRFLOW))
+    assert made["agent"] == "agent of rows"
+    for conn_id, used in ((None, "scripts"), ("theirs", "theirs")):
+        access = made["access_by"](conn_id)
+        assert (access.connect, access.errors) == (FakeConnector(FakeSettings(used)), f"errors of {used}")
+        assert access.open_master("s", "master", "x") == f"s/master by settings of {used}, as x"
+    assert stage.made == []

@@ -53,19 +53,19 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     return sent
 
 
-def test_a_target_costs_three_round_trips(new_run: NewRun, trips: list[Batch]) -> None:
+def test_a_target_costs_three_round_trips(new_run: NewRun, trips: list[Batch], in_chunks: bool) -> None:
     run = new_run("PRINT 'hello'; SELECT 1 AS a;")
     trips.clear()
     assert run.execution().run().lifecycle is Lifecycle.SUCCEEDED
-    assert len(trips) == 3
+    assert len(trips) == 3 + in_chunks
     assert [one.text for one in said(run)] == ["hello", "Result set of 1 column(s) and 1 row(s)"]
 
 
-def test_each_retry_costs_two_more(new_run: NewRun, trips: list[Batch]) -> None:
+def test_each_retry_costs_two_more(new_run: NewRun, trips: list[Batch], in_chunks: bool) -> None:
     run = new_run("SELECT 1/0;")
     trips.clear()
     assert run.execution().run().attempts == 3
-    assert len(trips) == 3 + 2 * 2
+    assert len(trips) == 3 + 2 * 2 + in_chunks
 
 
 def test_what_a_script_says_is_kept_in_its_order(new_run: NewRun) -> None:
@@ -108,14 +108,15 @@ def test_each_attempt_has_its_own_error_and_messages(new_run: NewRun, server: Li
     assert [(one.attempt, one.text) for one in said(run)][-1] == (2, "done")
 
 
-def test_a_script_that_says_too_much_keeps_both_ends(new_run: NewRun) -> None:
+def test_a_script_that_says_too_much_keeps_both_ends(new_run: NewRun, in_chunks: bool) -> None:
     run = new_run("DECLARE @i int = 0; WHILE @i < 1000 BEGIN SET @i = @i + 1; PRINT CONCAT('line ', @i); END;")
     assert run.execution().run().lifecycle is Lifecycle.SUCCEEDED
     kept = said(run)
     assert len(kept) == 201
     assert [kept[index].text for index in (0, 99, 101, 200)] == ["line 1", "line 100", "line 901", "line 1000"]
     assert (kept[100].kind, kept[100].row_count) == ("left out", 800)
-    assert run.log.count("line 500") == 1
+    # The log of a task that takes many databases is bounded for each of them.
+    assert run.log.count("line 500") == (not in_chunks)
 
 
 @pytest.mark.sandbox_only

@@ -52,20 +52,28 @@ def _asked(sandbox: SandboxClient, db: JobDatabase) -> int:
     ids=["free", "capped", "rolled out"],
 )
 def test_a_target_takes_three_round_trips(
-    new_run: NewRun, sandbox: SandboxClient, installed: JobDatabase, step: dict[str, Any]
+    new_run: NewRun, sandbox: SandboxClient, installed: JobDatabase, step: dict[str, Any], in_chunks: bool
 ) -> None:
     run = new_run("SELECT 1;\nGO\nPRINT 'done';", databases=3, step=step)
     before = _asked(sandbox, installed)
     assert [run.execution(database).run().lifecycle for database in run.databases] == [Lifecycle.SUCCEEDED] * 3
-    assert _asked(sandbox, installed) - before == 3 * len(run.databases)
+    assert _asked(sandbox, installed) - before == (3 + in_chunks) * len(run.databases)
 
 
-def test_each_further_attempt_takes_two_more(new_run: NewRun, sent: list[BoundBatch]) -> None:
+def test_each_further_attempt_takes_two_more(new_run: NewRun, sent: list[BoundBatch], in_chunks: bool) -> None:
     run = new_run("THROW 50001, 'come again', 1;")
     sent.clear()
     result = run.execution().run()
     assert (result.lifecycle, result.attempts) == (Lifecycle.FAILED, 3)
-    assert len(sent) == 3 + 2 * 2
+    assert len(sent) == 3 + 2 * 2 + in_chunks
+
+
+@pytest.mark.parametrize("in_chunks", ["single"], indirect=True)
+def test_a_chunk_takes_one_round_trip_more_than_its_targets(new_run: NewRun, sent: list[BoundBatch]) -> None:
+    run = new_run("SELECT 1;", databases=3)
+    sent.clear()
+    assert run.chunk().run().lifecycle is Lifecycle.SUCCEEDED
+    assert len(sent) == 1 + 3 * 3
 
 
 def test_five_thousand_targets_are_registered_in_few_batches_of_few_arguments(
@@ -79,7 +87,7 @@ def test_five_thousand_targets_are_registered_in_few_batches_of_few_arguments(
     sent.clear()
     registered = register_targets(db, start, runs.databases(5_000))
     assert len(registered) == 5_000
-    assert len(sent) <= 16
+    assert len(sent) <= 20
     assert max(len(batch.arguments) for batch in sent) <= MOST_ARGUMENTS
     assert count_targets(db, run.id) == {Lifecycle.CREATED: 5_000}
     db.close()

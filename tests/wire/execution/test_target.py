@@ -272,6 +272,7 @@ def test_a_lost_attempt_is_reckoned_with_until_the_target_can_be_reached(
     assert run.log.count("begun") <= 1
 
 
+@pytest.mark.parametrize("in_chunks", ["single"], indirect=True)
 def test_a_row_that_does_not_exist_is_said(new_run: NewRun) -> None:
     run = new_run("SELECT 1;")
     with pytest.raises(JobDatabaseError, match="no target execution"):

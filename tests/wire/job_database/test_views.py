@@ -81,6 +81,12 @@ job_execution_id uniqueidentifier NN; job_name nvarchar(128) NN; job_id uniqueid
 wave int NN; target_count int NN; max_failures int N; begin_time datetime2(7) N; ended int N; failed int N;
 skipped int N
 """,
+    "target_group_members": """
+target_group_name nvarchar(128) N; target_group_id uniqueidentifier NN; membership_type nvarchar(7) NN;
+target_type nvarchar(128) NN; target_id uniqueidentifier NN; refresh_credential_name nvarchar(128) N;
+server_name nvarchar(256) N; database_name nvarchar(128) N; elastic_pool_name nvarchar(128) N;
+shard_map_name nvarchar(128) N; is_pattern int NN; definition nvarchar(max) N; conn_id nvarchar(250) N
+""",
     "waiting_targets": f"""
 job_execution_id uniqueidentifier NN; execution_id uniqueidentifier NN; job_name nvarchar(128) NN;
 job_id uniqueidentifier NN; job_version int NN; step_name nvarchar(128) N; step_id int N; {_TARGET};

@@ -1,0 +1,235 @@
+"""One script on a chunk of databases, several at a time: each as if it had a task of its own."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import methodcaller
+from typing import TYPE_CHECKING
+
+from airflow_provider_elasticjobs.exceptions import ElasticJobsError, ExecutionReleasedError, JobDatabaseError
+from airflow_provider_elasticjobs.execution.agent import JobAgent
+from airflow_provider_elasticjobs.execution.attempt import Connector
+from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
+from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
+from airflow_provider_elasticjobs.execution.turns import Turns
+from airflow_provider_elasticjobs.job_database.chunks import ChunkRow, begin_chunk
+from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle, combine
+from airflow_provider_elasticjobs.outputs.writer import OutputPlace
+from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
+
+if TYPE_CHECKING:
+    import pyodbc
+
+__all__ = ["MOST_LINES", "ChunkExecution", "ChunkResult"]
+
+#: Lines of one database that a chunk's log takes.
+MOST_LINES = 100
+
+#: Databases that a chunk's message names.
+_MOST_NAMED = 5
+
+_Log = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class TargetAccess:
+    """The way to the databases whose rows name the same Airflow connection.
+
+    :param connect: opens a connection to a target in autocommit mode.
+    :param errors: the connection's table of error numbers.
+    :param open_master: opens a connection to ``master`` of a server; default: ``connect``.
+    """
+
+    connect: Connector
+    errors: ErrorTable = DEFAULT_ERRORS
+    open_master: Connector | None = None
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """How the work on a chunk ended.
+
+    :param lifecycle: what its databases' lifecycles come to, as for a step; an error that left a row open is a failure.
+    :param message: that in words, with the first of those that did not end well.
+    :param ends: how each database ended, by its label: what its row says, or what kept the work from its end.
+    """
+
+    lifecycle: Lifecycle
+    message: str
+    ends: Mapping[str, TargetResult | BaseException]
+
+
+class ChunkExecution:
+    """Runs one script on the databases of a chunk that have to be done, so many at a time.
+
+    :param order: the script and the chunk.
+    :param airflow: the task instance that does it.
+    :param agent: this process, as the job database knows it.
+    :param access_by: from the Airflow connection that a row names, None if it names none, to the way to its database;
+        called in the caller's thread.
+    :param log: receives a logging level and a text: what the scripts said, and what was decided.
+    :param output: the place that the order's output names; the databases share it.
+    """
+
+    def __init__(
+        self,
+        order: ChunkOrder,
+        airflow: AirflowRef,
+        *,
+        agent: JobAgent,
+        access_by: Callable[[str | None], TargetAccess],
+        log: _Log,
+        output: OutputPlace | None = None,
+    ) -> None:
+        self.order = order
+        self._airflow = airflow
+        self._agent = agent
+        self._access_by = access_by
+        self._log = log
+        self._output = output
+        self._turns = Turns(order.at_once)
+        self._lock = threading.Lock()
+        self._running: set[TargetExecution] = set()
+        self._halt: Callable[[TargetExecution], None] | None = None
+        self._released = False
+        self._is_broken = False
+        self._ends: dict[str, TargetResult | BaseException] = {}
+
+    def run(self) -> ChunkResult:
+        """Run the script on every database that has to be done; blocks.
+
+        :returns: how it ended; databases that had ended before count as they did.
+        :raises ExecutionReleasedError: if :meth:`release` stopped it; rows that have not ended are as active as before.
+        :raises JobDatabaseError: if the job database does not tell the chunk's targets.
+        """
+        chunk = self.order.chunk
+        rows = begin_chunk(self._agent.job_database, chunk, self._airflow, self._agent.record)
+        open_rows = [row for row in rows if row.lifecycle.is_active]
+        self._ends = {row.target.label: TargetResult(row.lifecycle, row.message, 0) for row in rows}
+        self._log(logging.INFO, f"{chunk.label}: {len(open_rows)} to do, {self.order.at_once} at a time")
+        with self._agent.track(chunk.job_execution_id, self.cancel):
+            self._work_on(open_rows)
+        if self._released:
+            raise ExecutionReleasedError(f"{chunk.label} are left for another process to take over")
+        return self._result()
+
+    def cancel(self) -> None:
+        """Stop all scripts on their servers, and let none begin; from any thread, more than once."""
+        self._stop(methodcaller("cancel"))
+
+    def release(self) -> None:
+        """Stop like :meth:`cancel`, but leave the rows active for another process to take over."""
+        self._released = True
+        self._stop(methodcaller("release"))
+
+    def _stop(self, halt: Callable[[TargetExecution], None]) -> None:
+        with self._lock:
+            self._halt = self._halt or halt
+            running = list(self._running)
+        for execution in running:
+            halt(execution)
+
+    def _work_on(self, rows: Sequence[ChunkRow]) -> None:
+        access = {conn_id: self._access(conn_id) for conn_id in {row.target.conn_id for row in rows}}
+        # A thread for each that works or waits: those who wait would keep others from theirs.
+        with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="elasticjobs-chunk") as threads:
+            for row in rows:
+                self._turns.take()
+                if self._released or self._is_broken:
+                    self._turns.give_back()
+                    return
+                # Airflow finds a task's log by context variables; a thread starts without them.
+                context = contextvars.copy_context()
+                threads.submit(context.run, self._run_target, row, access[row.target.conn_id])
+
+    def _access(self, conn_id: str | None) -> TargetAccess:
+        try:
+            return self._access_by(conn_id)
+        except ElasticJobsError as error:
+            return TargetAccess(_refuse(error))
+
+    def _run_target(self, row: ChunkRow, access: TargetAccess) -> None:
+        label = row.target.label
+        try:
+            self._ends[label] = self._run_execution(
+                TargetExecution(
+                    self.order.for_row(row),
+                    self._airflow,
+                    agent=self._agent,
+                    connect=access.connect,
+                    open_master=access.open_master,
+                    errors=access.errors,
+                    log=_bounded(self._log, label),
+                    output=self._output,
+                    aside=self._turns.aside,
+                )
+            )
+        except ExecutionReleasedError as error:
+            self._ends[label] = error
+        except Exception as error:  # noqa: BLE001 it is this database's alone, unless the job database is away
+            self._ends[label] = error
+            self._is_broken = self._is_broken or isinstance(error, JobDatabaseError)
+            self._log(logging.ERROR, f"{label}: {error}")
+        finally:
+            self._turns.give_back()
+
+    def _run_execution(self, execution: TargetExecution) -> TargetResult:
+        with self._lock:
+            self._running.add(execution)
+            halt = self._halt
+        if halt is not None:
+            halt(execution)
+        try:
+            return execution.run()
+        finally:
+            with self._lock:
+                self._running.remove(execution)
+
+    def _result(self) -> ChunkResult:
+        lifecycles = {label: _lifecycle(end) for label, end in self._ends.items()}
+        bad = [f"{label} {lifecycle}" for label, lifecycle in lifecycles.items() if not lifecycle.is_good]
+        lifecycle = combine(lifecycles.values())
+        if not bad:
+            return ChunkResult(lifecycle, f"{self.order.chunk.label}: {lifecycle}", self._ends)
+        named = ", ".join(bad[:_MOST_NAMED]) + (f" and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else "")
+        message = (
+            f"{len(bad)} of {len(lifecycles)} databases did not end well: {named}. jobs.job_executions says why; "
+            "to clear this task repeats these alone."
+        )
+        self._log(logging.ERROR, message)
+        return ChunkResult(lifecycle, message, self._ends)
+
+
+def _lifecycle(end: TargetResult | BaseException) -> Lifecycle:
+    """Return the end's lifecycle; a row that is still active, because the work on it broke off, is a failure."""
+    if isinstance(end, TargetResult) and not end.lifecycle.is_active:
+        return end.lifecycle
+    return Lifecycle.FAILED
+
+
+def _refuse(error: ElasticJobsError) -> Connector:
+    def connect(server: str, database: str, application_name: str | None = None) -> pyodbc.Connection:  # noqa: ARG001
+        raise error
+
+    return connect
+
+
+def _bounded(log: _Log, label: str) -> _Log:
+    """Return a log for one database: its lines with its label before them, and not too many of them."""
+    lines = 0
+
+    def say(level: int, text: str) -> None:
+        nonlocal lines
+        lines += 1
+        if lines <= MOST_LINES:
+            log(level, f"{label}: {text}")
+        elif lines == MOST_LINES + 1:
+            log(logging.WARNING, f"{label}: more lines than {MOST_LINES} are left out")
+
+    return say
