@@ -195,11 +195,12 @@ class TestDropped:
         self, new_run: NewRun, server: LiveServer
     ) -> None:
         run = new_run(INSERT)
-        server.execute("CREATE LOGIN short_sighted WITH PASSWORD = 'Str0ng!Passw0rd'")
-        server.execute("CREATE USER short_sighted FOR LOGIN short_sighted")
+        login = f"short_sighted_{run.databases[0]}"
+        server.execute(f"CREATE LOGIN {login} WITH PASSWORD = 'Str0ng!Passw0rd'")
+        server.execute(f"CREATE USER {login} FOR LOGIN {login}")
         server.execute(f"DROP DATABASE {run.databases[0]}")
         identity = replace(
-            server.settings, authentication=type(server.settings.authentication)("short_sighted", "Str0ng!Passw0rd")
+            server.settings, authentication=type(server.settings.authentication)(login, "Str0ng!Passw0rd")
         )
         result = run.execution(
             open_master=connector(identity), retry=replace(QUICK, attempts=0, availability_timeout=0.3)

@@ -22,6 +22,8 @@ from airflow_provider_elasticjobs.tsql.error_numbers import (
 from tests.wire.conftest import LiveServer
 from tests.wire.execution.conftest import QUICK, Run
 
+pytestmark = pytest.mark.parametrize("in_chunks", [False])
+
 NewRun = Callable[..., Run]
 NUMBERS = sorted(number for numbers in ERROR_CLASSES.values() for number in numbers)
 TRANSIENT = replace(QUICK, retry_on="transient", availability_timeout=5)

@@ -131,6 +131,7 @@ def test_a_second_run_has_a_marker_of_its_own(table_run: NewRun, server: LiveSer
     assert len(markers(server, first)) == 2
 
 
+@pytest.mark.parametrize("in_chunks", [False])  # reaches into the execution of one target
 def test_a_row_that_a_cleared_task_begins_anew_has_a_new_marker(table_run: NewRun, server: LiveServer) -> None:
     run = table_run()
     run.execution(**ONCE).run()
@@ -198,16 +199,18 @@ def test_a_statement_that_cannot_run_in_a_transaction_gives_the_servers_error(ta
 class TestRights:
     """An identity that may write its own table only."""
 
-    def identity(self, server: LiveServer, run: Run, login: str) -> Any:
+    def identity(self, server: LiveServer, run: Run) -> tuple[str, Any]:
+        login = f"login_of_{run.databases[0]}"
         server.execute(f"CREATE LOGIN {login} WITH PASSWORD = 'Str0ng!Passw0rd'")
         server.execute(f"CREATE USER {login} FOR LOGIN {login}; GRANT INSERT, SELECT ON t TO {login}", run.databases[0])
-        return replace(server.settings, authentication=type(server.settings.authentication)(login, "Str0ng!Passw0rd"))
+        identity = type(server.settings.authentication)(login, "Str0ng!Passw0rd")
+        return login, replace(server.settings, authentication=identity)
 
     def test_without_them_and_without_the_table_the_error_says_what_is_needed(
         self, table_run: NewRun, server: LiveServer
     ) -> None:
         run = table_run()
-        settings = self.identity(server, run, "cannot_create")
+        _, settings = self.identity(server, run)
         result = run.execution(connect=connector(settings), **{**ONCE, "retry": replace(QUICK, attempts=0)}).run()
         assert result.lifecycle is Lifecycle.FAILED
         assert f"needs the table {MARKER_TABLE}, or the rights to create it" in result.message
@@ -216,8 +219,8 @@ class TestRights:
     def test_with_the_table_the_rights_on_it_are_enough(self, table_run: NewRun, server: LiveServer) -> None:
         run = table_run()
         run.execution(**ONCE).run()
-        settings = self.identity(server, run, "may_write")
-        server.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {MARKER_TABLE} TO may_write", run.databases[0])
+        login, settings = self.identity(server, run)
+        server.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {MARKER_TABLE} TO {login}", run.databases[0])
         again = Run(server, run.job_database, run.databases, SCRIPT, job_name=run.job_name)
         assert again.execution(connect=connector(settings), **ONCE).run().lifecycle is Lifecycle.SUCCEEDED
         assert rows(server, run) == 4
@@ -305,6 +308,7 @@ class TestLostConnection:
         assert private(run).outcome == "unknown"
         assert rows(server, run) == 2
 
+    @pytest.mark.parametrize("in_chunks", [False])  # reaches into the execution of one target
     def test_a_result_that_was_lost_with_the_answer_is_said(
         self, table_run: NewRun, server: LiveServer, sandbox: SandboxClient
     ) -> None:
@@ -380,6 +384,7 @@ class TestLostProcess:
         assert rows(server, run) == 0
 
 
+@pytest.mark.parametrize("in_chunks", [False])  # reaches into the execution of one target
 def test_a_process_lost_after_the_commit_has_done_the_work(table_run: NewRun, server: LiveServer) -> None:
     run = table_run()
     execution = run.execution(**ONCE)
