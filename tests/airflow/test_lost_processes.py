@@ -96,8 +96,9 @@ def test_after_a_restart_of_the_scheduler_the_rows_say_what_the_server_did(world
     assert deferred.lifecycles() == {"rescheduled1": "Succeeded"}
     assert [one["outcome"] for one in world.scripts("rescheduled1")] == ["succeeded"]
     in_worker.state(240)
-    (script,) = world.scripts("rescheduledinworker1")
-    expected = "Succeeded" if script["outcome"] == "succeeded" else "Failed"
+    outcomes = [one["outcome"] for one in world.scripts("rescheduledinworker1")]
+    expected = "Succeeded" if "succeeded" in outcomes else "Failed"
+    assert outcomes.count("succeeded") <= 1
     assert in_worker.lifecycles() == {"rescheduledinworker1": expected}
     assert expected == "Succeeded" or "unknown" in in_worker.messages()["rescheduledinworker1"]
 
