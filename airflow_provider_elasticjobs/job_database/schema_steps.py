@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 __all__ = ["SchemaStep", "schema_steps"]
@@ -11,13 +12,15 @@ __all__ = ["SchemaStep", "schema_steps"]
 _GO = re.compile(r"^[ \t]*GO[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _IRREVERSIBLE = re.compile(r"^--[ \t]*Irreversible:[ \t]*(\S.*)$", re.MULTILINE)
 _UNDO = ".down.sql"
+_AS_IN = re.compile(r"^-- As in (?P<version>\d+): (?P<object>CREATE \w+ \S+)$")
 
 
 @dataclass(frozen=True)
 class SchemaStep:
     """One numbered file of ``schema/``, ``NNN_name.sql``, and the file that undoes it, ``NNN_name.down.sql``.
 
-    A step that cannot be undone says so, and why, in a comment line ``-- Irreversible: reason``.
+    A step that cannot be undone says so, and why, in a comment line ``-- Irreversible: reason``. A batch of an undo
+    file that is only the comment ``-- As in 008: CREATE PROCEDURE name`` stands for that batch of an earlier step.
 
     :param version: the schema's version once the step is applied.
     :param name: the file's name without its ending.
@@ -54,7 +57,20 @@ def schema_steps() -> list[SchemaStep]:
         entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".sql")
     }
     names = sorted(name.removesuffix(".sql") for name in scripts if not name.endswith(_UNDO))
-    return [SchemaStep(int(name[:3]), name, scripts[f"{name}.sql"], scripts.get(name + _UNDO)) for name in names]
+    steps = [SchemaStep(int(name[:3]), name, scripts[f"{name}.sql"], scripts.get(name + _UNDO)) for name in names]
+    return [replace(step, undo=step.undo and _with_earlier_batches(step.undo, steps)) for step in steps]
+
+
+def _with_earlier_batches(undo: str, steps: Sequence[SchemaStep]) -> str:
+    return "\nGO\n".join(_earlier_batch(batch, steps) for batch in _batches(undo))
+
+
+def _earlier_batch(batch: str, steps: Sequence[SchemaStep]) -> str:
+    reference = _AS_IN.match(batch)
+    if reference is None:
+        return batch
+    step = next(step for step in steps if step.version == int(reference["version"]))
+    return next(each for each in step.batches if re.search(rf"^{re.escape(reference['object'])}\s", each, re.MULTILINE))
 
 
 def _batches(script: str) -> list[str]:
