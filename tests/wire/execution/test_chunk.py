@@ -317,6 +317,15 @@ class TestStop:
         assert [end.attempts for end in result.ends.values() if not isinstance(end, BaseException)] == [0, 2, 1]
         assert run.lifecycles() == ["Succeeded"] * 5
 
+    def test_the_first_stop_counts(self, new_run: NewRun) -> None:
+        run = new_run(SLOW, databases=3)
+        started = Started(run.chunk(at_once=1))
+        _until(_begun(run))
+        started.execution.cancel()
+        started.execution.release()
+        assert started.result(30).lifecycle is Lifecycle.CANCELED
+        assert _targets(run) == ["Canceled"] * 3
+
     def test_a_row_that_another_process_takes_over_is_that_process_alone(self, new_run: NewRun) -> None:
         run = new_run(SLOW, databases=2)
         started = Started(run.chunk(at_once=2))
