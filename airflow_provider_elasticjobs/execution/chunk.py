@@ -35,6 +35,10 @@ MOST_LINES = 100
 _MOST_NAMED = 5
 
 _Log = Callable[[int, str], None]
+_Halt = Callable[[TargetExecution], None]
+
+_CANCEL: _Halt = methodcaller("cancel")
+_RELEASE: _Halt = methodcaller("release")
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,7 @@ class ChunkExecution:
         self._turns = Turns(order.at_once)
         self._lock = threading.Lock()
         self._running: set[TargetExecution] = set()
-        self._halt: Callable[[TargetExecution], None] | None = None
-        self._released = False
+        self._halt: _Halt | None = None
         self._is_broken = False
         self._ends: dict[str, TargetResult | BaseException] = {}
 
@@ -115,22 +118,24 @@ class ChunkExecution:
         self._log(logging.INFO, f"{chunk.label}: {len(open_rows)} to do, {self.order.at_once} at a time")
         with self._agent.track(chunk.job_execution_id, self.cancel):
             self._work_on(open_rows)
-        if self._released:
+        if self._halt is _RELEASE:
             raise ExecutionReleasedError(f"{chunk.label} are left for another process to take over")
         return self._result()
 
     def cancel(self) -> None:
         """Stop all scripts on their servers, and let none begin; from any thread, more than once."""
-        self._stop(methodcaller("cancel"))
+        self._stop(_CANCEL)
 
     def release(self) -> None:
         """Stop like :meth:`cancel`, but leave the rows active for another process to take over."""
-        self._released = True
-        self._stop(methodcaller("release"))
+        self._stop(_RELEASE)
 
-    def _stop(self, halt: Callable[[TargetExecution], None]) -> None:
+    def _stop(self, halt: _Halt) -> None:
+        """Stop what runs, and what will begin; the first reason stays, and those who run keep to it."""
         with self._lock:
-            self._halt = self._halt or halt
+            if self._halt is not None:
+                return
+            self._halt = halt
             running = list(self._running)
         for execution in running:
             halt(execution)
@@ -141,7 +146,7 @@ class ChunkExecution:
         with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="elasticjobs-chunk") as threads:
             for row in rows:
                 self._turns.take()
-                if self._released or self._is_broken:
+                if self._halt is _RELEASE or self._is_broken:
                     self._turns.give_back()
                     return
                 # Airflow finds a task's log by context variables; a thread starts without them.

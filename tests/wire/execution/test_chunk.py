@@ -180,20 +180,20 @@ class TestAtATime:
         run = new_run("SELECT 1;", databases=names, pools=dict.fromkeys(names[:2], "p1"), step={"max_parallelism": 1})
         holder = _held(run, names[0])
         started = Started(run.chunk(2, 3, at_once=1))
-        _until(lambda: run.target(names[2]).lifecycle == "Succeeded")
+        _until(lambda: run.target(names[2]).lifecycle == "Succeeded", 60)
         assert run.target(names[1]).lifecycle == "Created"
         executions.finish_target(run.job_database, holder, Lifecycle.SUCCEEDED, outcome=Outcome.SUCCEEDED)
         assert started.result().lifecycle is Lifecycle.SUCCEEDED
         assert run.lifecycles() == ["Succeeded"] * 5
 
-    def test_who_waits_for_its_retry_lets_another_work(self, counted_run: NewRun, server: LiveServer) -> None:
+    def test_who_waits_for_its_retry_lets_another_work(self, counted_run: NewRun) -> None:
         run = counted_run(2, unlucky=(0,))
-        started = Started(run.chunk(at_once=1, retry=RetryPolicy(attempts=1, initial_interval=3)))
-        _until(lambda: run.target(run.databases[1]).lifecycle == "Succeeded")
+        started = Started(run.chunk(at_once=1, retry=RetryPolicy(attempts=1, initial_interval=100)))
+        _until(lambda: run.target(run.databases[1]).lifecycle == "Succeeded", 60)
         assert run.target(run.databases[0]).lifecycle == "WaitingForRetry"
-        server.execute("DELETE FROM luck", run.databases[0])
-        assert started.result().lifecycle is Lifecycle.SUCCEEDED
-        assert _visits(run) == [2, 1]
+        started.execution.cancel()
+        assert started.result().lifecycle is Lifecycle.CANCELED
+        assert _visits(run) == [1, 1]
 
 
 class TestComesAgain:
@@ -316,6 +316,15 @@ class TestStop:
         result = run.chunk(agent=JobAgent(run.job_database)).run()
         assert [end.attempts for end in result.ends.values() if not isinstance(end, BaseException)] == [0, 2, 1]
         assert run.lifecycles() == ["Succeeded"] * 5
+
+    def test_the_first_stop_counts(self, new_run: NewRun) -> None:
+        run = new_run(SLOW, databases=3)
+        started = Started(run.chunk(at_once=1))
+        _until(_begun(run))
+        started.execution.cancel()
+        started.execution.release()
+        assert started.result(30).lifecycle is Lifecycle.CANCELED
+        assert _targets(run) == ["Canceled"] * 3
 
     def test_a_row_that_another_process_takes_over_is_that_process_alone(self, new_run: NewRun) -> None:
         run = new_run(SLOW, databases=2)
