@@ -12,9 +12,9 @@ __all__ = ["MOST_CHUNKS", "MOST_SINGLE_TARGETS", "TargetChunk", "chunk_size"]
 #: Databases that are one task each: below ``[core] max_map_length``, which is 1,024.
 MOST_SINGLE_TARGETS = 1_000
 
-#: Tasks that more databases than that are divided into, unless the author says how many a task takes: as many as the
-#: largest tier has slots.
-MOST_CHUNKS = 800
+#: Tasks that more databases than that are divided into, unless the author says how many a task takes. With 715 tasks
+#: one loop of the scheduler took 24 s on a busy machine (docs/chunks.md).
+MOST_CHUNKS = 200
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def chunk_size(count: int, targets_per_task: int | None) -> int | None:
 
     :param count: how many targets the step has.
     :param targets_per_task: what the author asks for; by default single tasks, and above 1,000 targets as few a task
-        as make 800 tasks. More are taken if there would be more than 1,000 tasks otherwise.
+        as make 200 tasks. More are taken if there would be more than 1,000 tasks otherwise.
     """
     if targets_per_task is None:
         return None if count <= MOST_SINGLE_TARGETS else -(-count // MOST_CHUNKS)

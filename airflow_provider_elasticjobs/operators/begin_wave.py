@@ -49,7 +49,7 @@ class BeginWaveOperator(BaseOperator):
     :param after_task_id: id of the task that began the wave before: the resolving task, or one like this.
     :param job_group_id: id of what is the job in this DAG.
     :param targets_per_task: how many databases a task works on; default: one, and above 1,000 databases as few as make
-        800 tasks.
+        200 tasks.
     :param elasticjobs_conn_id: Airflow connection that asks servers whether they still run scripts of lost processes.
     :param job_database_conn_id: Airflow connection of the job database.
     """

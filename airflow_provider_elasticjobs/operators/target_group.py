@@ -68,7 +68,7 @@ class ResolveTargetGroupOperator(BaseOperator):
     :param job_name: name of the one-step job; default: ``<dag_id>.<task_id>``.
     :param job_group_id: id of what is the job in this DAG; default: this task's id.
     :param targets_per_task: how many databases a task works on; default: one, and above 1,000 databases as few as make
-        800 tasks.
+        200 tasks.
     :param elasticjobs_conn_id: Airflow connection that runs the scripts; it lists databases unless another is named.
     :param refresh_conn_id: Airflow connection that lists the databases in ``master``, unless a member names its own.
     :param job_database_conn_id: Airflow connection of the job database.

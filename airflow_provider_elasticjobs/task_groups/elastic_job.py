@@ -64,7 +64,7 @@ class ElasticJob(TaskGroup):
         databases are worked on at a time; ``airflow elasticjobs tier`` creates it. Default: Airflow's default pool.
     :param pool: another pool, in place of the tier's.
     :param targets_per_task: how many databases a task works on; default: one, and above 1,000 databases as few as make
-        800 tasks, one script at a time in each.
+        200 tasks, one script at a time in each.
     :param chunk_parallelism: with ``targets_per_task``, how many scripts a task runs at a time, and how many slots of
         the pool it takes: 10 by default, and never more than it has databases. The pool must have as many.
     :param elasticjobs_conn_id: Airflow connection that runs the scripts of steps and members that name none.

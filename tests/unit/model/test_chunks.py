@@ -12,7 +12,7 @@ RUN = UUID(int=7)
 
 class TestSize:
     @pytest.mark.parametrize(
-        ("count", "size"), [(0, None), (1, None), (1_000, None), (1_001, 2), (1_600, 2), (1_601, 3), (5_000, 7)]
+        ("count", "size"), [(0, None), (1, None), (1_000, None), (1_001, 6), (1_200, 6), (1_201, 7), (5_000, 25)]
     )
     def test_above_a_thousand_a_task_takes_several(self, count: int, size: int | None) -> None:
         assert chunk_size(count, None) == size
