@@ -73,7 +73,7 @@ def test_a_job_and_its_group(installed: JobDatabase, printed: Printed, monkeypat
     assert (shown["steps"][0]["command"], shown["last_lifecycle"]) == ("SELECT 1;", None)
     asked: list[Any] = []
 
-    def resolver(conn_id: str) -> Callable[[Any], Resolution]:
+    def resolver(conn_id: str, *_: object, **__: object) -> Callable[[Any], Resolution]:
         asked.append(conn_id)
         return lambda group: asked.append(group) or Resolution()  # type: ignore[func-returns-value]
 

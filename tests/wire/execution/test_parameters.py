@@ -133,10 +133,11 @@ class TestTrials:
 def test_values_are_in_no_log_no_view_and_no_message(new_run: NewRun, server: LiveServer) -> None:
     secret = "Xyzzy-4711-never-to-be-seen"
     run = new_run("SELECT $(own), $(steps), @own, $(none);", parameters={"own": secret})
-    execution = run.execution(parameters={"steps": secret}, bind_parameters=True)
-    execution.run()
+    changes: dict[str, Any] = {"parameters": {"steps": secret}, "bind_parameters": True}
+    run.execution(**changes).run()
+    order = replace(run.orders[run.databases[0]], **changes)
     assert run.log
-    assert secret not in "\n".join([*run.log, repr(run.orders), repr(execution.order), str(run.rows())])
+    assert secret not in "\n".join([*run.log, repr(run.orders), repr(order), str(run.rows())])
     assert any("No variable or parameter is called none" in line for line in run.log)
     (row,) = server.execute(
         "SELECT parameters FROM jobs_internal.executions WHERE execution_id ="
