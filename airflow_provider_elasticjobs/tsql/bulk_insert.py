@@ -25,7 +25,7 @@ __all__ = ["BulkInsert"]
 _ATTR_PARAM_BIND_OFFSET_PTR, _ATTR_PARAM_BIND_TYPE, _ATTR_PARAMS_PROCESSED_PTR, _ATTR_PARAMSET_SIZE = 17, 18, 21, 22
 _PARAM_INPUT = 1
 _FREE_CLOSE = 0
-#: Rows a statement: beyond that, it gets no faster (docs/outputs.md).
+#: Rows a statement, as far as its arguments allow; a block has many statements, which go in one round trip.
 _ROWS_A_STATEMENT = 32
 _MOST_PARAMETERS = 2000
 
