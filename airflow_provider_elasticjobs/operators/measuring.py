@@ -36,8 +36,9 @@ def measurer(
 
     def measure(targets: Sequence[Target]) -> dict[tuple[str, str], float]:
         named = {
-            str(getattr(member, "server_name", "")).casefold(): getattr(member, "refresh_conn_id", None)
+            str(getattr(member, "server_name", "")).casefold(): refresh_conn_id
             for member in group.members
+            if (refresh_conn_id := getattr(member, "refresh_conn_id", None))
         }
         servers = {target.server_name.casefold() for target in targets}
         # Looked up before, because servers are asked in threads.

@@ -9,7 +9,14 @@ from airflow_provider_elasticjobs.model.targets import SqlDatabase, SqlServer, T
 from airflow_provider_elasticjobs.operators import measuring
 from airflow_provider_elasticjobs.operators.measuring import measurer
 
-GROUP = TargetGroup("g", [SqlServer("Own.example", refresh_conn_id="own"), SqlDatabase("named.example", "d")])
+GROUP = TargetGroup(
+    "g",
+    [
+        SqlServer("Own.example", refresh_conn_id="own"),
+        SqlDatabase("own.example", "not this one", exclude=True),
+        SqlDatabase("named.example", "d"),
+    ],
+)
 
 
 def test_each_server_is_asked_with_the_connection_that_lists_its_databases(monkeypatch: pytest.MonkeyPatch) -> None:
