@@ -34,6 +34,10 @@ def quote(part: str) -> str:
     return urllib.parse.quote(part, safe="")
 
 
+#: How long a request may take: writers of a busy scheduler's SQLite database wait for each other, seen above a minute.
+_PATIENCE_SECONDS = 180
+
+
 class AirflowClient:
     """Talks to one API server as one user.
 
@@ -238,7 +242,7 @@ class AirflowClient:
         address = self.url + path
         request = urllib.request.Request(address, data, all_headers, method=method)  # noqa: S310 always http
         try:
-            with self._opener.open(request, timeout=60) as response:
+            with self._opener.open(request, timeout=_PATIENCE_SECONDS) as response:
                 answer = response.read()
         except urllib.error.HTTPError as error:
             with error:
