@@ -21,13 +21,11 @@ from airflow_provider_elasticjobs.cli.output import show_json
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError
 from airflow_provider_elasticjobs.execution.idempotence import IdempotenceReport, check_idempotence
+from airflow_provider_elasticjobs.execution.script import batches_with
 from airflow_provider_elasticjobs.model.parameters import ParameterValue, read_parameters
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION
-from airflow_provider_elasticjobs.tsql.batches import split_batches
-from airflow_provider_elasticjobs.tsql.parameters import bound
-from airflow_provider_elasticjobs.tsql.variables import substitute
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -76,11 +74,12 @@ def _arguments(dag: DAG, task_id: str) -> Mapping[str, Any]:
 def _check(dag: DAG, args: Namespace, arguments: Mapping[str, Any]) -> IdempotenceReport:
     server, _, database = args.target.rpartition("/")
     target = Target(server, database)
-    parameters = _parameters(dag, args.task_id, arguments)
-    variables = {**_variables(dag, args.task_id), **{name.lower(): value for name, value in parameters.items()}}
-    batches = split_batches(substitute(_rendered(dag, str(arguments["command"])), variables))
-    if arguments.get("bind_parameters"):
-        batches = [bound(batch, parameters) for batch in batches]
+    batches = batches_with(
+        _rendered(dag, str(arguments["command"])),
+        _variables(dag, args.task_id),
+        _parameters(dag, args.task_id, arguments),
+        bind=bool(arguments.get("bind_parameters")),
+    )
     conn_id = args.elasticjobs_conn_id or arguments.get("elasticjobs_conn_id") or DEFAULT_CONNECTION
     connection = connector(settings_of(conn_id, "--elasticjobs-conn-id"))(server, database, _APPLICATION)
     try:

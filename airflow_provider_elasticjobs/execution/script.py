@@ -13,7 +13,7 @@ from airflow_provider_elasticjobs.tsql.variables import substitute
 if TYPE_CHECKING:
     from airflow_provider_elasticjobs.job_database.records import Claim
 
-__all__ = ["script_batches"]
+__all__ = ["batches_with", "script_batches"]
 
 
 def script_batches(
@@ -27,7 +27,6 @@ def script_batches(
     :param bind: whether batches get the parameters that they mention as ``@name``, too.
     :raises DefinitionError: if the script cannot be split, or a value has no literal.
     """
-    given = parameters or {}
     values: dict[str, object] = {
         "job_execution_create_time": claim.job_execution_create_time,
         "job_execution_id": claim.job_execution_id,
@@ -38,6 +37,20 @@ def script_batches(
         "step_name": claim.step_name,
         "target_group_name": claim.target_group_name,
     }
-    values.update({name.lower(): value for name, value in given.items()})
-    batches = split_batches(substitute(command, values))
-    return [bound(batch, given) for batch in batches] if bind else batches
+    return batches_with(command, values, parameters or {}, bind=bind)
+
+
+def batches_with(
+    command: str, values: Mapping[str, object], parameters: Mapping[str, ParameterValue], *, bind: bool = False
+) -> list[Batch]:
+    """Return the batches of a command that runs for no row.
+
+    :param command: the T-SQL script.
+    :param values: those of the built-in variables, by name.
+    :param parameters: values that stand beside those.
+    :param bind: whether batches get the parameters that they mention as ``@name``, too.
+    :raises DefinitionError: if the script cannot be split, or a value has no literal.
+    """
+    literals = {**values, **{name.lower(): value for name, value in parameters.items()}}
+    batches = split_batches(substitute(command, literals))
+    return [bound(batch, parameters) for batch in batches] if bind else batches
