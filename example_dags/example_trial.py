@@ -18,11 +18,11 @@ SERVER = "tenants.database.windows.net"
 pool = TargetGroup("Pool1", [SqlElasticPool(SERVER, "pool1")])
 
 PREPARE = """
-IF OBJECT_ID(N'dbo.Visits') IS NULL
-    CREATE TABLE dbo.Visits (visit_id int NOT NULL, visited_at datetime2(7) NOT NULL);
+IF OBJECT_ID(N'dbo.Holidays') IS NULL
+    CREATE TABLE dbo.Holidays (day date NOT NULL, name nvarchar(50) NOT NULL);
 GO
-IF NOT EXISTS (SELECT 1 FROM dbo.Visits WHERE visit_id = 0)
-    INSERT INTO dbo.Visits (visit_id, visited_at) VALUES (0, SYSUTCDATETIME());
+IF NOT EXISTS (SELECT 1 FROM dbo.Holidays WHERE day = '2026-01-01')
+    INSERT INTO dbo.Holidays (day, name) VALUES ('2026-01-01', N'New Year');
 """
 
 with DAG(
@@ -37,7 +37,7 @@ with DAG(
         "TriedJob",
         steps=[
             JobStep("prepare", pool, PREPARE),
-            JobStep("count", pool, "SELECT COUNT(*) FROM dbo.Visits;"),
+            JobStep("count", pool, "SELECT COUNT(*) FROM dbo.Holidays;"),
         ],
         trial="{{ params.trial if params.trial != 'run' else '' }}",
     )

@@ -13,7 +13,7 @@ POOL = ["database11", "database12"]
 
 
 def has_table(world: World, database: str) -> bool:
-    return bool(world.query("SELECT name FROM sys.tables WHERE name = 'Visits'", database, TENANTS))
+    return bool(world.query("SELECT name FROM sys.tables WHERE name = 'Holidays'", database, TENANTS))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_script_is_run_twice_and_rolled_back_by_a_command(world: World, tried:
     assert answer.returncode == 0, answer.stdout
     report = json.loads(answer.stdout[answer.stdout.index("{") :])
     assert report["is_idempotent"] is True
-    assert "table dbo.Visits is new, with 1 row(s)" in report["first_changed"]
+    assert "table dbo.Holidays is new, with 1 row(s)" in report["first_changed"]
     assert not has_table(world, POOL[0])
     wrong = world.airflow.cli(*asked[:3], "TriedJob.prepare", *asked[4:])
     assert wrong.returncode == 1
