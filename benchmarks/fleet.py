@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,32 +28,44 @@ _LOGIN = "elasticjobs"
 
 
 class Fleet:
-    """Servers ``fleet1``, ``fleet2``, ... with databases, each server a process; a context manager.
+    """Servers ``fleet1``, ``fleet2``, ... with databases, each in a process of its own; a context manager.
 
-    :param databases: how many in all.
-    :param servers: how many servers they are spread over.
+    :param databases: how many in all; several numbers make a fleet of each size, ``fleet1of100``, ``fleet2of100`` ...,
+        whose servers share the processes.
+    :param servers: how many processes they are spread over.
     """
 
-    def __init__(self, databases: int, servers: int) -> None:
+    def __init__(self, databases: int | Sequence[int], servers: int) -> None:
         self._password = secrets.token_urlsafe(12)
-        self.databases = {
-            f"fleet{number + 1}.database.windows.net": [
-                f"database{place:05}" for place in range(databases) if place % servers == number
-            ]
+        sizes = {"": databases} if isinstance(databases, int) else {f"of{size}": size for size in databases}
+        #: The databases of each server that is not the job database's, by process.
+        self._layout = [
+            {
+                f"fleet{number + 1}{suffix}.database.windows.net": [
+                    f"database{place:05}" for place in range(size) if place % servers == number
+                ]
+                for suffix, size in sizes.items()
+            }
             for number in range(servers)
-        }
+        ]
+        self.databases = {name: databases for process in self._layout for name, databases in process.items()}
+        #: By the name of the first server in it.
         self.processes: dict[str, SandboxProcess] = {}
         self.clients: dict[str, SandboxClient] = {}
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
         """Start all servers, one after another."""
-        for name, databases in {**self.databases, JOBS: ["job_database"]}.items():
-            made = tuple(DatabaseSettings(database) for database in databases)
-            settings = SandboxSettings((ServerSettings(name, logins={_LOGIN: self._password}, databases=made),))
-            self.processes[name] = process = SandboxProcess(settings)
-            self.clients[name] = self._running.enter_context(process)
+        for servers in (*self._layout, {JOBS: ["job_database"]}):
+            process = SandboxProcess(SandboxSettings(tuple(self._server(*server) for server in servers.items())))
+            self.processes[next(iter(servers))] = process
+            client = self._running.enter_context(process)
+            self.clients.update(dict.fromkeys(servers, client))
         return self
+
+    def _server(self, name: str, databases: Sequence[str]) -> ServerSettings:
+        made = tuple(DatabaseSettings(database) for database in databases)
+        return ServerSettings(name, logins={_LOGIN: self._password}, databases=made)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

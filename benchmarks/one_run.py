@@ -25,7 +25,7 @@ from benchmarks.fleet import Fleet
 from benchmarks.memory import MemorySampler
 from dev.local_airflow import COMPONENTS, LocalAirflow
 
-_DAGS = Path(__file__).parent / "dags"
+_DAGS = Path(__file__).parent / "dags" / "one_run"
 _LOOP = re.compile(r"Ran scheduling loop in ([0-9.]+) ms")
 
 

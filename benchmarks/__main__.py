@@ -1,0 +1,139 @@
+"""``make bench``: every way to run a script on a fleet, side by side, in one Airflow on one set of servers.
+
+    python -m benchmarks [--sizes 10,100] [--scripts no-op] [--variants bare,chunks] [--repetitions 5] [--full]
+                         [--budget MINUTES] [--limit SECONDS] [--resume] [--output FOLDER]
+
+The raw data is written after each measurement, so a run may be broken off and continued with ``--resume``. Where
+``ELASTICJOBS_TEST_SERVER``, ``_USER`` and ``_PASSWORD`` name a server, it takes the place of the sandboxes. The page is
+made by ``python -m benchmarks.page``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from airflow_provider_elasticjobs.connections.connect import connect
+from airflow_provider_elasticjobs.job_database.install import upgrade
+from benchmarks.environment import environment, server_version
+from benchmarks.measure import POOL, Bench, dag_plan, settle, write_plan
+from benchmarks.plan import SCRIPTS, SIZES, VARIANTS, Cell, expected_seconds, order
+from benchmarks.results import RESULTS, RawData
+from benchmarks.servers import LiveServers, SandboxServers, Servers, odbc_connections
+from dev.local_airflow import LocalAirflow
+
+_DAGS = Path(__file__).parent / "dags" / "matrix"
+_DEFAULT_WIDTH = 16
+
+
+def _options(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=_numbers, default=SIZES, help="databases, separated by commas")
+    parser.add_argument("--scripts", type=_names(SCRIPTS), default=tuple(SCRIPTS), help=", ".join(SCRIPTS))
+    parser.add_argument("--variants", type=_names(VARIANTS), default=tuple(VARIANTS), help=", ".join(VARIANTS))
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--full", action="store_true", help="so many repetitions also of what takes hours")
+    parser.add_argument("--budget", type=float, help="minutes after which nothing more is begun")
+    parser.add_argument("--limit", type=float, help="seconds; what is expected to take longer is left out")
+    parser.add_argument("--resume", action="store_true", help="keep what was measured, and measure the rest")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the raw data")
+    parser.add_argument("--width", type=int, default=_DEFAULT_WIDTH, help="scripts at a time")
+    parser.add_argument("--processes", type=int, default=2, help="sandboxes that the targets are spread over")
+    parser.add_argument("--timeout", type=float, default=10_800, help="seconds of one run")
+    return parser.parse_args(arguments)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+class _names:  # noqa: N801 - argparse shows the name in its messages
+    def __init__(self, known: object) -> None:
+        self._known = known
+
+    def __call__(self, text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if unknown := set(names) - set(self._known):  # type: ignore[call-overload]
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}")
+        return names
+
+
+@contextmanager
+def _bench(options: argparse.Namespace, cells: list[Cell], servers: Servers) -> Iterator[Bench]:
+    """Start an Airflow that knows a DAG for each cell."""
+    with tempfile.TemporaryDirectory(prefix="elasticjobs-bench-") as name:
+        folder = Path(name)
+        plan = dag_plan(cells, servers, options.width)
+        write_plan(folder / "plan.json", plan)
+        environment = {
+            "BENCHMARK_PLAN": str(folder / "plan.json"),
+            # The default, 1,024, refuses what (b) maps over.
+            "AIRFLOW__CORE__MAX_MAP_LENGTH": "10000",
+            "AIRFLOW__PROVIDERS_ODBC__ALLOW_DRIVER_IN_EXTRA": "True",
+            # The files do not change: nothing parses them while something is measured.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "86400",
+        }
+        home = folder / "airflow"
+        with LocalAirflow(home, _DAGS, environment=environment, parallelism=options.width) as airflow:
+            connections = servers.airflow_connections()
+            for size in options.sizes:
+                connections.update(odbc_connections(servers, size))
+            for conn_id, connection in connections.items():
+                airflow.add_connection(conn_id, connection)
+            airflow.set_pool(POOL, options.width)
+            for dag in plan["dags"]:
+                airflow.wait_for_dag(dag["dag_id"], 120)
+            yield Bench(airflow, servers, options.width, options.timeout)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure all cells that are to be measured and are not yet.
+
+    :param options: of the command line.
+    """
+    cells = list(
+        order(options.scripts, options.sizes, options.variants, options.repetitions, full=options.full)
+    )
+    live = bool(os.environ.get("ELASTICJOBS_TEST_SERVER"))
+    servers = LiveServers(options.sizes) if live else SandboxServers(options.sizes, options.processes)
+    began = time.monotonic()
+    with servers:
+        job_database = servers.job_database
+        upgrade(job_database)
+        versions = server_version(connect(servers.settings, next(iter(servers.targets(options.sizes[0]))), "master"))
+        kept = {"width": options.width, "processes": options.processes, "engine": servers.engine}
+        raw = RawData(
+            options.output / "matrix.json", {**environment(), **versions}, kept, resume=options.resume
+        )
+        known = {Cell(one["script"], one["size"], one["variant"], one["repetition"]) for one in raw.cells}
+        missing = [cell for cell in cells if cell not in known]
+        _say(f"{len(missing)} of {len(cells)} measurements to make")
+        with _bench(options, missing, servers) as bench:
+            for number, cell in enumerate(missing, start=1):
+                if options.budget and time.monotonic() - began > options.budget * 60:
+                    _say("the budget is used up")
+                    return
+                expected = expected_seconds(cell, raw.cells)
+                name = f"{number}/{len(missing)} {cell.script}, {cell.size}, {cell.variant}, {cell.repetition}"
+                if options.limit and expected is not None and expected > options.limit:
+                    _say(f"{name}: left out, it would take {expected:.0f} s")
+                    continue
+                settle()
+                found = bench.measure(cell)
+                raw.add(found)
+                _say(f"{name}: {found['wall_seconds']:.1f} s, once running {found['running_seconds']:.1f} s")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    run(_options())

@@ -1,0 +1,78 @@
+"""On what something was measured: versions and hardware, without names of hosts or paths."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    import pyodbc
+
+__all__ = ["environment", "server_version"]
+
+_PACKAGES = (
+    "airflow-provider-elasticjobs",
+    "apache-airflow",
+    "apache-airflow-providers-common-sql",
+    "apache-airflow-providers-odbc",
+    "apache-airflow-providers-standard",
+    "pyodbc",
+)
+_GIB = 1024**3
+
+
+def environment() -> dict[str, str | int]:
+    """Return the versions and the hardware of this machine."""
+    packages = {}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    return {
+        "python": platform.python_version(),
+        **packages,
+        "os": _os_name(),
+        "cpu": _cpu_model(Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()),
+        "cores": psutil.cpu_count() or 0,
+        "memory_gib": round(psutil.virtual_memory().total / _GIB),
+    }
+
+
+def server_version(connection: pyodbc.Connection) -> dict[str, str]:
+    """Return the driver's version and that of the server it is connected to.
+
+    :param connection: is closed.
+    """
+    import pyodbc  # noqa: PLC0415 - where there is a connection it is loaded
+
+    with closing(connection):
+        return {
+            "odbc driver": str(connection.getinfo(pyodbc.SQL_DRIVER_VER)),
+            "server": f"{connection.getinfo(pyodbc.SQL_DBMS_NAME)} {connection.getinfo(pyodbc.SQL_DBMS_VER)}",
+        }
+
+
+def load() -> float:
+    """Return the load average of the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
+def _os_name() -> str:
+    name = platform.system()
+    with suppress(OSError):
+        name = platform.freedesktop_os_release().get("PRETTY_NAME", name)
+    return f"{name}, {platform.system()} {platform.release()}"
+
+
+def _cpu_model(lines: Sequence[str]) -> str:
+    for line in lines:
+        field, _, value = line.partition(":")
+        if field.strip() == "model name":
+            return value.strip()
+    return platform.machine()

@@ -1,0 +1,135 @@
+"""What is measured: scripts x sizes x variants, how often, in which order, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["SCRIPTS", "SIZES", "VARIANTS", "Cell", "Chunks", "chunks_of", "default_repetitions", "expected_seconds", "order"]
+
+SCRIPTS: Mapping[str, str] = {"no-op": "SELECT 1;", "100 ms": "WAITFOR DELAY '00:00:00.100';"}
+SIZES = (10, 100, 1_000, 5_000)
+
+#: Each variant, as the page calls it. ``limit`` is of the servers, the others are ways to run the scripts.
+VARIANTS: Mapping[str, str] = {
+    "limit": "the servers' own limit",
+    "bare": "(a) bare pyodbc",
+    "expand": "(b) SQLExecuteQueryOperator.expand",
+    "deferrable": "(c) one task a database, deferred",
+    "worker": "(d) one task a database, in workers",
+    "chunks": "(e) chunks",
+}
+
+#: Of five, where a repetition takes many minutes: most of it is Airflow's own time for each task.
+_FEWER = {
+    ("expand", 1_000): 2,
+    ("deferrable", 1_000): 2,
+    ("worker", 1_000): 2,
+    ("expand", 5_000): 0,
+    ("deferrable", 5_000): 0,
+    ("worker", 5_000): 0,
+}
+_MOST_SINGLE_TASKS = 1_000
+_TARGETS_PER_CHUNK = 500
+_CHUNKS_AT_A_TIME = 2
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One thing to measure.
+
+    :param script: a key of :data:`SCRIPTS`.
+    :param size: databases.
+    :param variant: a key of :data:`VARIANTS`.
+    :param repetition: from 1.
+    """
+
+    script: str
+    size: int
+    variant: str
+    repetition: int
+
+    @property
+    def name(self) -> str:
+        """As an id of a DAG."""
+        return f"{self.variant}_{self.script.replace(' ', '').replace('-', '')}_{self.size}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """How an elastic job is divided into tasks.
+
+    :param targets_per_task: as :class:`ElasticJob` takes it.
+    :param chunk_parallelism: the same.
+    """
+
+    targets_per_task: int | None = None
+    chunk_parallelism: int | None = None
+
+
+def chunks_of(variant: str, size: int, width: int) -> Chunks:
+    """Return how a variant divides a fleet into tasks, so that as many scripts run at a time as the width says.
+
+    :param variant: a key of :data:`VARIANTS`.
+    :param size: databases.
+    :param width: scripts at a time.
+    """
+    if variant == "chunks":
+        at_a_time = min(_CHUNKS_AT_A_TIME, width)
+        return Chunks(min(_TARGETS_PER_CHUNK, -(-size // at_a_time)), width // at_a_time)
+    # Asked for one target a task, a step makes 1,000 tasks of as few targets as possible, one script at a time in each.
+    return Chunks(1, 1) if size > _MOST_SINGLE_TASKS else Chunks()
+
+
+def default_repetitions(variant: str, size: int, repetitions: int, *, full: bool = False) -> int:
+    """Return how often a cell is measured.
+
+    :param variant: a key of :data:`VARIANTS`.
+    :param size: databases.
+    :param repetitions: of cells that do not take long.
+    :param full: of all.
+    """
+    return repetitions if full else min(repetitions, _FEWER.get((variant, size), repetitions))
+
+
+def order(
+    scripts: Iterable[str], sizes: Iterable[int], variants: Sequence[str], repetitions: int, *, full: bool = False
+) -> Iterator[Cell]:
+    """Yield all cells, so that what is compared is measured side by side, and small fleets come first.
+
+    A repetition of all cells of all variants comes before the next one. Each begins with another variant.
+
+    :param scripts: keys of :data:`SCRIPTS`.
+    :param sizes: databases.
+    :param variants: keys of :data:`VARIANTS`.
+    :param repetitions: of each cell, but see :func:`default_repetitions`.
+    :param full: no cell is measured less often.
+    """
+    scripts, sizes = list(scripts), sorted(sizes)
+    for repetition in range(1, repetitions + 1):
+        turned = [*variants[repetition % len(variants) :], *variants[: repetition % len(variants)]]
+        for size in sizes:
+            for script in scripts:
+                for variant in turned:
+                    if repetition <= default_repetitions(variant, size, repetitions, full=full):
+                        yield Cell(script, size, variant, repetition)
+
+
+def expected_seconds(cell: Cell, measured: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return how long a cell will take by those measured before: the largest of its kind that is not larger.
+
+    :param cell: to be measured.
+    :param measured: cells as they are kept.
+    """
+    alike = [one for one in measured if one["variant"] == cell.variant and one["script"] == cell.script]
+    smaller = [one for one in alike if one["size"] <= cell.size]
+    if not smaller:
+        return None
+    size = max(one["size"] for one in smaller)
+    seconds = [one["wall_seconds"] for one in smaller if one["size"] == size]
+    return sum(seconds) / len(seconds) * cell.size / size
