@@ -50,10 +50,14 @@ def _serve(channel: Connection) -> None:
     run_scripts([], "", 1)  # the driver's module is loaded before anything is measured
     channel.send("ready")
     while (order := channel.recv()) is not None:
-        try:
-            channel.send(run_scripts(*order))
-        except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
-            channel.send(error)
+        channel.send(_answer(*order))
+
+
+def _answer(strings: Sequence[str], script: str, width: int) -> tuple[float, float] | Exception:
+    try:
+        return run_scripts(strings, script, width)
+    except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
+        return error
 
 
 class BareClients:

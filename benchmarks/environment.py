@@ -15,7 +15,7 @@ import psutil
 if TYPE_CHECKING:
     import pyodbc
 
-__all__ = ["environment", "server_version"]
+__all__ = ["environment", "load", "server_versions"]
 
 _PACKAGES = (
     "airflow-provider-elasticjobs",
@@ -44,18 +44,18 @@ def environment() -> dict[str, str | int]:
     }
 
 
-def server_version(connection: pyodbc.Connection) -> dict[str, str]:
+def server_versions(connection: pyodbc.Connection, engine: str) -> dict[str, str]:
     """Return the driver's version and that of the server it is connected to.
 
     :param connection: is closed.
+    :param engine: ``sandbox`` or ``server``: a sandbox calls itself what the driver expects.
     """
     import pyodbc  # noqa: PLC0415 - where there is a connection it is loaded
 
     with closing(connection):
-        return {
-            "odbc driver": str(connection.getinfo(pyodbc.SQL_DRIVER_VER)),
-            "server": f"{connection.getinfo(pyodbc.SQL_DBMS_NAME)} {connection.getinfo(pyodbc.SQL_DBMS_VER)}",
-        }
+        real = f"{connection.getinfo(pyodbc.SQL_DBMS_NAME)} {connection.getinfo(pyodbc.SQL_DBMS_VER)}"
+        driver = str(connection.getinfo(pyodbc.SQL_DRIVER_VER))
+        return {"odbc driver": driver, "servers": "sandboxes" if engine == "sandbox" else real}
 
 
 def load() -> float:
@@ -67,7 +67,7 @@ def _os_name() -> str:
     name = platform.system()
     with suppress(OSError):
         name = platform.freedesktop_os_release().get("PRETTY_NAME", name)
-    return f"{name}, {platform.system()} {platform.release()}"
+    return f"{name}, {platform.system()} {'.'.join(platform.release().split('.')[:2])}"
 
 
 def _cpu_model(lines: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from benchmarks.bare import BareClients
+from benchmarks.environment import load
 from benchmarks.plan import SCRIPTS, Cell, chunks_of
 from benchmarks.servers import Servers, odbc_connections
 from benchmarks.watch import ProcessWatch, Watched
@@ -133,7 +133,7 @@ class Bench:
         :raises BrokenRunError: if not every script ran once and well.
         """
         found: dict[str, Any] = {"date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")}
-        found["load"] = round(os.getloadavg()[0], 2)
+        found["load"] = load()
         measure = self._bare if cell.variant in {"bare", "limit"} else self._run
         return {**cell.to_json(), **found, **measure(cell)}
 

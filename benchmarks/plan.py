@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["SCRIPTS", "SIZES", "VARIANTS", "Cell", "Chunks", "chunks_of", "default_repetitions", "expected_seconds", "order"]
+__all__ = [
+    "MOST_TASKS",
+    "SCRIPTS",
+    "SIZES",
+    "VARIANTS",
+    "Cell",
+    "Chunks",
+    "chunks_of",
+    "default_repetitions",
+    "expected_seconds",
+    "order",
+]
 
 SCRIPTS: Mapping[str, str] = {"no-op": "SELECT 1;", "100 ms": "WAITFOR DELAY '00:00:00.100';"}
 SIZES = (10, 100, 1_000, 5_000)
@@ -30,7 +41,8 @@ _FEWER = {
     ("deferrable", 5_000): 0,
     ("worker", 5_000): 0,
 }
-_MOST_SINGLE_TASKS = 1_000
+#: Tasks of a step, whatever ``targets_per_task`` says.
+MOST_TASKS = 1_000
 _TARGETS_PER_CHUNK = 500
 _CHUNKS_AT_A_TIME = 2
 
@@ -83,7 +95,7 @@ def chunks_of(variant: str, size: int, width: int) -> Chunks:
         at_a_time = min(_CHUNKS_AT_A_TIME, width)
         return Chunks(min(_TARGETS_PER_CHUNK, -(-size // at_a_time)), width // at_a_time)
     # Asked for one target a task, a step makes 1,000 tasks of as few targets as possible, one script at a time in each.
-    return Chunks(1, 1) if size > _MOST_SINGLE_TASKS else Chunks()
+    return Chunks(1, 1) if size > MOST_TASKS else Chunks()
 
 
 def default_repetitions(variant: str, size: int, repetitions: int, *, full: bool = False) -> int:
@@ -121,7 +133,9 @@ def order(
 
 
 def expected_seconds(cell: Cell, measured: Iterable[Mapping[str, Any]]) -> float | None:
-    """Return how long a cell will take by those measured before: the largest of its kind that is not larger.
+    """Return how long a cell will take by the largest of its kind that was measured and is not larger.
+
+    What Airflow takes before the first script and after the last is counted once, the time between by the targets.
 
     :param cell: to be measured.
     :param measured: cells as they are kept.
@@ -131,5 +145,7 @@ def expected_seconds(cell: Cell, measured: Iterable[Mapping[str, Any]]) -> float
     if not smaller:
         return None
     size = max(one["size"] for one in smaller)
-    seconds = [one["wall_seconds"] for one in smaller if one["size"] == size]
-    return sum(seconds) / len(seconds) * cell.size / size
+    guesses: list[float] = [
+        one["wall_seconds"] + one["running_seconds"] * (cell.size / size - 1) for one in smaller if one["size"] == size
+    ]
+    return sum(guesses) / len(guesses)

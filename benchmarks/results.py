@@ -27,9 +27,7 @@ class RawData:
     :raises OtherMachineError: if those were made on something else, or with other options.
     """
 
-    def __init__(
-        self, path: Path, environment: Mapping[str, Any], options: Mapping[str, Any], *, resume: bool
-    ) -> None:
+    def __init__(self, path: Path, environment: Mapping[str, Any], options: Mapping[str, Any], *, resume: bool) -> None:
         self._path = path
         self._head = {"environment": dict(environment), "options": dict(options)}
         self.cells: list[dict[str, Any]] = []

@@ -75,7 +75,7 @@ class SandboxServers(Fleet):
         """Return the databases of the fleet with this many, by server."""
         return {name: found for name, found in self.databases.items() if name.split(".")[0].endswith(f"of{size}")}
 
-    def pattern(self, size: int) -> None:  # noqa: ARG002 - each fleet has servers of its own
+    def pattern(self, size: int) -> None:
         """Return None: each fleet has servers of its own."""
 
     def pids(self) -> dict[str, list[int]]:
@@ -137,9 +137,7 @@ class LiveServers:
     def job_database(self) -> JobDatabase:
         """The way to the job database."""
         settings = self.settings
-        return JobDatabase(
-            lambda: connect(settings, self._name, self._jobs), server=self._name, database=self._jobs
-        )
+        return JobDatabase(lambda: connect(settings, self._name, self._jobs), server=self._name, database=self._jobs)
 
     def targets(self, size: int) -> Mapping[str, Sequence[str]]:
         """Return the databases of the fleet with this many."""

@@ -1,0 +1,146 @@
+"""Measurements without an Airflow: importing, parsing, resolving and registering 5,000 databases, 800 scripts at once.
+
+    python -m benchmarks.small [--only import,parse,resolve,register,at_once] [--repetitions 5] [--output FOLDER]
+
+Like ``make bench`` it writes the raw data after each measurement, and ``--resume`` continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from airflow_provider_elasticjobs.connections.connect import connect
+from airflow_provider_elasticjobs.execution.step import begin_step
+from airflow_provider_elasticjobs.job_database.install import upgrade
+from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.model.job import Job, JobStep
+from airflow_provider_elasticjobs.model.targets import SqlServer, TargetGroup
+from airflow_provider_elasticjobs.targets.enumerate import enumerate_with
+from airflow_provider_elasticjobs.targets.resolve import Resolution, resolve
+from benchmarks import at_once
+from benchmarks.environment import environment, load, server_versions
+from benchmarks.fleet import JOBS, Fleet
+from benchmarks.results import RESULTS, RawData
+
+_MEASURES = ("import", "parse", "resolve", "register", "at_once")
+_DATABASES = 5_000
+_LONGEST_NAP = 30.0
+
+
+def _in_a_process(name: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.light", name]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own program
+    return float(ended.stdout.split()[-1])
+
+
+class _OneServer:
+    """A server with 5,000 databases, asked as a run asks it."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._group = TargetGroup("everyone", [SqlServer(name) for name in fleet.databases])
+
+    def resolve(self) -> float:
+        """Return the seconds to resolve a group, connection and all."""
+        began = time.perf_counter()
+        found = self._resolve(self._group)
+        seconds = time.perf_counter() - began
+        if len(found.targets) != _DATABASES:
+            raise AssertionError(f"{len(found.targets)} databases were found")
+        return seconds
+
+    def register(self) -> float:
+        """Return the seconds to begin a step on databases that are resolved already: a row for each of them."""
+        resolution = self._resolve(self._group)
+        with closing(self._fleet.job_database) as job_database:
+            began = time.perf_counter()
+            registered = begin_step(
+                job_database,
+                Job("register", [JobStep("only", self._group, "SELECT 1;")]),
+                1,
+                job_execution_id=uuid4(),
+                airflow=AirflowRef("register", "run", "resolve"),
+                resolve=lambda _: resolution,
+                log=lambda *_: None,
+            )
+            seconds = time.perf_counter() - began
+        if len(registered) != _DATABASES:
+            raise AssertionError(f"{len(registered)} databases were registered")
+        return seconds
+
+    def _resolve(self, group: TargetGroup) -> Resolution:
+        settings = self._fleet.settings
+        return resolve(group, enumerate_with(lambda server, _: connect(settings, server, "master")))
+
+
+def _repeat(raw: RawData, name: str, measure: Callable[[], float], repetitions: int) -> None:
+    done = sum(one["name"] == name for one in raw.cells)
+    for repetition in range(done + 1, repetitions + 1):
+        head = _head(name, repetition)
+        _keep(raw, {**head, "seconds": round(measure(), 5)})
+
+
+def _at_once(raw: RawData, repetitions: int, scripts: int) -> None:
+    done = sum(one["name"] == "at_once" for one in raw.cells)
+    options = argparse.Namespace(scripts=scripts, servers=4, seconds=_LONGEST_NAP, timeout=300)
+    for repetition in range(done + 1, repetitions + 1):
+        head = _head("at_once", repetition)
+        _keep(raw, {**head, "scripts": scripts, **at_once.measure(options)})
+
+
+def _head(name: str, repetition: int) -> dict[str, Any]:
+    date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")
+    return {"name": name, "repetition": repetition, "date": date, "load": load()}
+
+
+def _keep(raw: RawData, cell: dict[str, Any]) -> None:
+    raw.add(cell)
+    sys.stdout.write(f"{cell['name']} {cell['repetition']}: {cell.get('seconds', cell)}\n")
+    sys.stdout.flush()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure what is asked for.
+
+    :param options: of the command line.
+    """
+    with Fleet(_DATABASES, 1) as fleet:
+        versions = server_versions(connect(fleet.settings, JOBS, "master"), "sandbox")
+        head = {**environment(), **versions}
+        raw = RawData(options.output / "small.json", head, {"databases": _DATABASES}, resume=options.resume)
+        upgrade(fleet.job_database)
+        one_server = _OneServer(fleet)
+        measures: dict[str, Callable[[], float]] = {
+            "import": lambda: _in_a_process("import"),
+            "parse": lambda: _in_a_process("parse"),
+            "resolve": one_server.resolve,
+            "register": one_server.register,
+        }
+        for name, measure in measures.items():
+            if name in options.only:
+                _repeat(raw, name, measure, options.repetitions)
+    if "at_once" in options.only:
+        _at_once(raw, options.repetitions, options.scripts)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", type=lambda text: text.split(","), default=_MEASURES, help=", ".join(_MEASURES))
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--scripts", type=int, default=800, help="at once")
+    parser.add_argument("--resume", action="store_true", help="keep what was measured, and measure the rest")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the raw data")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(_options())
