@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # The quick ones first; those with a whole Airflow last
 TESTS ?= $(filter-out %__pycache__ tests/airflow,$(patsubst %/,%,$(sort $(wildcard tests/*/)))) tests/airflow
 KEEP ?=
@@ -11,7 +12,7 @@ DEMO_PORT ?=
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help install reliability test lint format demo screenshot constraints clean
+.PHONY: help install reliability test bench lint format demo screenshot constraints clean
 
 help: ## show this text
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -27,6 +28,10 @@ test: install ## all tests; narrow them with TESTS=tests/unit PYTEST_ARGS="-k na
 
 reliability: install ## run the matrix of faults, and write its table into docs/reliability.md
 	@ELASTICJOBS_WRITE_RELIABILITY=1 $(RUN) -m pytest tests/wire/reliability $(PYTEST_ARGS)
+
+bench: install ## measure every way to run scripts on fleets, and write docs/benchmarks.md; hours, or BENCH_ARGS="--budget 45"
+	@$(RUN) -m benchmarks $(BENCH_ARGS)
+	@$(RUN) -m benchmarks.page
 
 lint: install ## ruff and mypy
 	@$(RUN) -m ruff check .

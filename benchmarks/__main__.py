@@ -1,7 +1,7 @@
 """``make bench``: every way to run a script on a fleet, side by side, in one Airflow on one set of servers.
 
-    python -m benchmarks [--sizes 10,100] [--scripts no-op] [--variants bare,chunks] [--repetitions 5] [--full]
-                         [--budget MINUTES] [--limit SECONDS] [--resume] [--output FOLDER]
+    python -m benchmarks [--sizes 10,100] [--scripts no-op] [--variants bare,chunks] [--small import,parse]
+                         [--repetitions 5] [--full] [--budget MINUTES] [--limit SECONDS] [--resume] [--output FOLDER]
 
 The raw data is written after each measurement, so a run may be broken off and continued with ``--resume``. Where
 ``ELASTICJOBS_TEST_SERVER``, ``_USER`` and ``_PASSWORD`` name a server, it takes the place of the sandboxes. The page is
@@ -15,12 +15,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from airflow_provider_elasticjobs.connections.connect import connect
 from airflow_provider_elasticjobs.job_database.install import upgrade
+from benchmarks import small
 from benchmarks.environment import environment, server_versions
 from benchmarks.measure import POOL, Bench, dag_plan, settle, write_plan
 from benchmarks.plan import SCRIPTS, SIZES, VARIANTS, Cell, expected_seconds, order
@@ -37,6 +38,7 @@ def _options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sizes", type=_numbers, default=SIZES, help="databases, separated by commas")
     parser.add_argument("--scripts", type=_names(SCRIPTS), default=tuple(SCRIPTS), help=", ".join(SCRIPTS))
     parser.add_argument("--variants", type=_names(VARIANTS), default=tuple(VARIANTS), help=", ".join(VARIANTS))
+    parser.add_argument("--small", type=_names(small.MEASURES), default=small.MEASURES, help=", ".join(small.MEASURES))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--full", action="store_true", help="so many repetitions also of what takes hours")
     parser.add_argument("--budget", type=float, help="minutes after which nothing more is begun")
@@ -53,15 +55,14 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-class _names:  # noqa: N801 - argparse shows the name in its messages
-    def __init__(self, known: object) -> None:
-        self._known = known
-
-    def __call__(self, text: str) -> tuple[str, ...]:
-        names = tuple(text.split(","))
-        if unknown := set(names) - set(self._known):  # type: ignore[call-overload]
+def _names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(",")) if text else ()
+        if unknown := set(names) - set(known):
             raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}")
         return names
+
+    return read
 
 
 @contextmanager
@@ -135,10 +136,17 @@ def _warm_up(bench: Bench, cells: list[Cell]) -> None:
         _say(f"warming up: {cell.name}, {bench.measure(cell)['wall_seconds']:.1f} s")
 
 
+def _main(options: argparse.Namespace) -> None:
+    if options.small:
+        small.run(options.output, options.small, options.repetitions, resume=options.resume)
+    if options.variants:
+        run(options)
+
+
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    run(_options())
+    _main(_options())

@@ -41,8 +41,8 @@ def matrix(raw: Mapping[str, Any], plot: str) -> list[str]:
     script = table.scripts[0]
     if table.names("job_database"):
         text = paragraph(
-            f"All batches that it answered during the run ({script}), those of the resolving task, of heartbeats and of",
-            "the questions whether to stop among them.",
+            f"All batches that it answered during the run ({script}), those of the resolving task, of heartbeats and",
+            "of the questions whether to stop among them.",
         )
         parts.append(f"## Round trips to the job database\n\n{text}\n\n{round_trip_table(table, script)}")
     parts.append(f"## Growth\n\n![Milliseconds for a target once running, by the size of the fleet]({plot})")

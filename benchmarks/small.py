@@ -1,9 +1,4 @@
-"""Measurements without an Airflow: importing, parsing, resolving and registering 5,000 databases, 800 scripts at once.
-
-    python -m benchmarks.small [--only import,parse,resolve,register,at_once] [--repetitions 5] [--output FOLDER]
-
-Like ``make bench`` it writes the raw data after each measurement, and ``--resume`` continues.
-"""
+"""Measurements without an Airflow: import, parse, resolve and register 5,000 databases, 800 scripts at once."""
 
 from __future__ import annotations
 
@@ -11,7 +6,7 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,11 +24,14 @@ from airflow_provider_elasticjobs.targets.resolve import Resolution, resolve
 from benchmarks import at_once
 from benchmarks.environment import environment, load, server_versions
 from benchmarks.fleet import JOBS, Fleet
-from benchmarks.results import RESULTS, RawData
+from benchmarks.results import RawData
 
-_MEASURES = ("import", "parse", "resolve", "register", "at_once")
+MEASURES = ("import", "parse", "resolve", "register", "at_once")
 _DATABASES = 5_000
-_LONGEST_NAP = 30.0
+_SCRIPTS_AT_ONCE = 800
+_HELD_SECONDS = 30.0
+
+__all__ = ["MEASURES", "run"]
 
 
 def _in_a_process(name: str) -> float:
@@ -89,12 +87,12 @@ def _repeat(raw: RawData, name: str, measure: Callable[[], float], repetitions: 
         _keep(raw, {**head, "seconds": round(measure(), 5)})
 
 
-def _at_once(raw: RawData, repetitions: int, scripts: int) -> None:
+def _at_once(raw: RawData, repetitions: int) -> None:
     done = sum(one["name"] == "at_once" for one in raw.cells)
-    options = argparse.Namespace(scripts=scripts, servers=4, seconds=_LONGEST_NAP, timeout=300)
+    options = argparse.Namespace(scripts=_SCRIPTS_AT_ONCE, servers=4, seconds=_HELD_SECONDS, timeout=300)
     for repetition in range(done + 1, repetitions + 1):
         head = _head("at_once", repetition)
-        _keep(raw, {**head, "scripts": scripts, **at_once.measure(options)})
+        _keep(raw, {**head, "scripts": _SCRIPTS_AT_ONCE, **at_once.measure(options)})
 
 
 def _head(name: str, repetition: int) -> dict[str, Any]:
@@ -108,15 +106,17 @@ def _keep(raw: RawData, cell: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def run(options: argparse.Namespace) -> None:
-    """Measure what is asked for.
+def run(output: Path, names: Iterable[str], repetitions: int, *, resume: bool) -> None:
+    """Measure what is asked for, each so often.
 
-    :param options: of the command line.
+    :param output: folder of the raw data.
+    :param names: of :data:`MEASURES`.
+    :param repetitions: of each.
+    :param resume: keep what was measured, and measure the rest.
     """
     with Fleet(_DATABASES, 1) as fleet:
         versions = server_versions(connect(fleet.settings, JOBS, "master"), "sandbox")
-        head = {**environment(), **versions}
-        raw = RawData(options.output / "small.json", head, {"databases": _DATABASES}, resume=options.resume)
+        raw = RawData(output / "small.json", {**environment(), **versions}, {"databases": _DATABASES}, resume=resume)
         upgrade(fleet.job_database)
         one_server = _OneServer(fleet)
         measures: dict[str, Callable[[], float]] = {
@@ -126,21 +126,7 @@ def run(options: argparse.Namespace) -> None:
             "register": one_server.register,
         }
         for name, measure in measures.items():
-            if name in options.only:
-                _repeat(raw, name, measure, options.repetitions)
-    if "at_once" in options.only:
-        _at_once(raw, options.repetitions, options.scripts)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=_MEASURES, help=", ".join(_MEASURES))
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--scripts", type=int, default=800, help="at once")
-    parser.add_argument("--resume", action="store_true", help="keep what was measured, and measure the rest")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the raw data")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    run(_options())
+            if name in names:
+                _repeat(raw, name, measure, repetitions)
+    if "at_once" in names:
+        _at_once(raw, repetitions)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.odbc.hooks.odbc import OdbcHook
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, get_parsing_context, task
 
 PLAN = json.loads(Path(os.environ["BENCHMARK_PLAN"]).read_text())
+#: The only DAG that is wanted, when a task runs; a user's file would have no other.
+WANTED = get_parsing_context().dag_id
 
 
 @task
@@ -24,7 +26,7 @@ def databases(conn_id: str, like: str) -> list[dict[str, str]]:
 
 
 for one in PLAN["dags"]:
-    if one["variant"] == "expand":
+    if one["variant"] == "expand" and WANTED in {None, one["dag_id"]}:
         with DAG(one["dag_id"], schedule=None, max_active_tasks=10_000):
             for number, conn_id in enumerate(one["odbc_conn_ids"], start=1):
                 SQLExecuteQueryOperator.partial(

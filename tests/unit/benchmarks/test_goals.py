@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.goals import goals
+from tests.unit.benchmarks.cells import cell, matrix, small
+
+
+def verdicts(*args: object) -> dict[str, bool]:
+    return {goal.text: goal.is_met for goal in goals(*args)}  # type: ignore[arg-type]
+
+
+def test_nothing_measured_nothing_said() -> None:
+    assert goals(None, None) == []
+
+
+@pytest.mark.parametrize(("seconds", "is_met"), [(16.0, True), (17.0, False)])
+def test_chunks_against_bare(seconds: float, is_met: bool) -> None:
+    raw = matrix(cell("bare", 10.0, size=1_000), cell("chunks", seconds, size=1_000), cell("chunks", 900.0, size=10))
+    assert verdicts(raw, None) == {"(e) at least 0.6 of (a)'s rate once running, no-op, 1,000 databases": is_met}
+
+
+@pytest.mark.parametrize(("seconds", "is_met"), [(9.9, True), (10.1, False)])
+def test_deferred_against_what_one_would_write(seconds: float, is_met: bool) -> None:
+    raw = matrix(cell("expand", 10.0), cell("deferrable", seconds))
+    assert verdicts(raw, None) == {"(c) ahead of (b) in wall time, no-op, 100 databases": is_met}
+
+
+@pytest.mark.parametrize(("seconds", "is_met"), [(145.0, True), (160.0, False)])
+def test_flat_cost(seconds: float, is_met: bool) -> None:
+    raw = matrix(cell("chunks", 10.0), cell("chunks", seconds, size=1_000))
+    (goal,) = goals(raw, None)
+    assert goal.is_met is is_met
+    assert "at 100, 1,000 databases" in goal.text
+
+
+def test_small_ones_by_their_means() -> None:
+    cells = [
+        {"name": "import", "seconds": 0.1},
+        {"name": "import", "seconds": 0.29},
+        {"name": "parse", "seconds": 0.06},
+    ]
+    found = verdicts(None, small(*cells))
+    assert list(found.values()) == [True, False]
+
+
+def test_many_at_once_by_the_worst() -> None:
+    held = {
+        "name": "at_once",
+        "mib_above_idle": 272.0,
+        "latest_loop_seconds_while_starting": 1.5,
+        "latest_loop_seconds_while_they_run": 0.1,
+        "seconds_until_all_are_stopped": 9.0,
+    }
+    later = {**held, "latest_loop_seconds_while_starting": 0.2, "seconds_until_all_are_stopped": 11.0}
+    assert list(verdicts(None, small(held, later)).values()) == [True, False, False]
