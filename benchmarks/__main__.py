@@ -23,14 +23,16 @@ from airflow_provider_elasticjobs.connections.connect import connect
 from airflow_provider_elasticjobs.job_database.install import upgrade
 from benchmarks import small
 from benchmarks.environment import environment, server_versions
-from benchmarks.measure import POOL, Bench, dag_plan, settle, write_plan
+from benchmarks.measure import POOL, Bench, BrokenRunError, dag_plan, settle, write_plan
 from benchmarks.plan import SCRIPTS, SIZES, VARIANTS, Cell, expected_seconds, order
 from benchmarks.results import RESULTS, RawData
 from benchmarks.servers import LiveServers, SandboxServers, Servers, odbc_connections
+from dev.airflow_client import AirflowApiError
 from dev.local_airflow import LocalAirflow
 
 _DAGS = Path(__file__).parent / "dags" / "matrix"
 _DEFAULT_WIDTH = 16
+_LONGEST_REASON = 300
 
 
 def _options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -124,7 +126,12 @@ def run(options: argparse.Namespace) -> None:
                     _say(f"{name}: left out, it would take {expected:.0f} s")
                     continue
                 settle()
-                found = bench.measure(cell)
+                try:
+                    found = bench.measure(cell)
+                except (BrokenRunError, AirflowApiError) as error:
+                    raw.add_broken(cell.to_json(), str(error)[:_LONGEST_REASON])
+                    _say(f"{name}: {error}")
+                    continue
                 raw.add(found)
                 _say(f"{name}: {found['wall_seconds']:.1f} s, once running {found['running_seconds']:.1f} s")
 

@@ -22,18 +22,20 @@ from benchmarks.environment import load
 from benchmarks.plan import SCRIPTS, Cell, chunks_of
 from benchmarks.servers import Servers, odbc_connections
 from benchmarks.watch import ProcessWatch, Watched
+from dev.airflow_client import RUN_ENDED, every
 from dev.local_airflow import LocalAirflow
 
 __all__ = ["POOL", "Bench", "BrokenRunError", "dag_plan"]
 
 POOL = "benchmark"
 _GROUP = "job"
+_POLL_SECONDS = 0.5
 #: Processes that press the servers together, each as wide as one client.
 _PRESSING_PROCESSES = 4
 
 
 class BrokenRunError(Exception):
-    """Not every script ran once and well, so that the time says nothing."""
+    """Not every script ran well, so that the time says nothing."""
 
 
 _ATTEMPTS = Batch(
@@ -67,10 +69,10 @@ def running_by_rows(job_database: JobDatabase, run: UUID, size: int, tasks: int)
     :param run: the ``job_execution_id``.
     :param size: how many there must be.
     :param tasks: of Airflow.
-    :raises BrokenRunError: if it is not one attempt on each database, which succeeded.
+    :raises BrokenRunError: if there is a database without an attempt that succeeded.
     """
     (row,) = job_database.run(_ATTEMPTS, run=run)
-    if (row.attempts, row.succeeded) != (size, size):
+    if row.succeeded != size:
         raise BrokenRunError(f"{row.succeeded} of {row.attempts} attempts on {size} databases succeeded")
     return Running((row.ended - row.began).total_seconds(), tasks)
 
@@ -130,7 +132,7 @@ class Bench:
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Measure a cell, and return it with all that was found.
 
-        :raises BrokenRunError: if not every script ran once and well.
+        :raises BrokenRunError: if not every script ran well.
         """
         found: dict[str, Any] = {"date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")}
         found["load"] = load()
@@ -152,9 +154,9 @@ class Bench:
     def _run(self, cell: Cell) -> dict[str, Any]:
         with self._watched(self._components()) as costs:
             run_id = self.airflow.trigger(cell.name)
-            state = self.airflow.wait_for_run(cell.name, run_id, self.timeout)
+            state = self._end_of(cell, run_id)
         if state != "success":
-            raise BrokenRunError(f"the run of {cell.name} ended {state}")
+            raise BrokenRunError(f"the run ended {state}")
         path = f"dags/{cell.name}/dagRuns/{run_id}"
         run = self.airflow.api("GET", path)
         instances = self.airflow.task_instances(cell.name, run_id)
@@ -168,6 +170,14 @@ class Bench:
             "tasks": running.tasks,
             **costs,
         }
+
+    def _end_of(self, cell: Cell, run_id: str) -> str:
+        for _ in every(_POLL_SECONDS, self.timeout):
+            state = self.airflow.run_state(cell.name, run_id)
+            if state in RUN_ENDED:
+                return state
+        self.airflow.set_run_state(cell.name, run_id, "failed")
+        raise BrokenRunError(f"the run took longer than {self.timeout:g} s")
 
     def _running(self, cell: Cell, run_id: str, instances: list[dict[str, Any]]) -> Running:
         if cell.variant == "expand":

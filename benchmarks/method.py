@@ -12,6 +12,7 @@ from benchmarks.statistics import Table
 __all__ = ["method", "paragraph"]
 
 _WIDTH = 120
+_USUAL = 5
 
 _WAYS = """\
 - **the servers' own limit**: four processes of bare clients press the servers together, each as wide as (a). They share
@@ -93,16 +94,18 @@ def _servers(options: Mapping[str, Any]) -> str:
 
 
 def _fewer(table: Table) -> str:
-    letters = {"expand": "(b)", "deferrable": "(c)", "worker": "(d)"}
-    slow: dict[str, list[str]] = {}
+    letters = {"bare": "(a)", "expand": "(b)", "deferrable": "(c)", "worker": "(d)", "chunks": "(e)"}
+    less: dict[str, list[str]] = {}
     for size in table.sizes:
         for variant, letter in letters.items():
-            if default_repetitions(variant, size, 5) < 5:
-                slow.setdefault(f"{size:,}", []).append(letter)
-    if not slow:
+            times = default_repetitions(variant, size, _USUAL)
+            if times < _USUAL:
+                often = {0: "not at all", 1: "once", 2: "twice"}.get(times, f"{times} times")
+                less.setdefault(f"{often} on {size:,} databases", []).append(letter)
+    if not less:
         return ""
-    where = "; ".join(f"{', '.join(found)} on {size} databases" for size, found in slow.items())
+    told = "; ".join(f"{', '.join(found)} {often}" for often, found in less.items())
     return (
-        f"Measured less often, unless `--full` is said: {where}. Airflow takes minutes to an hour for each of these"
-        " runs on this machine."
+        f"All is measured {_USUAL} times, but without `--full` less often what takes many minutes for each run on this"
+        f" machine: {told}."
     )

@@ -31,17 +31,27 @@ class RawData:
         self._path = path
         self._head = {"environment": dict(environment), "options": dict(options)}
         self.cells: list[dict[str, Any]] = []
+        #: Measurements that came to nothing, and why.
+        self.broken: list[dict[str, Any]] = []
         if resume and (kept := read(path)) is not None:
             for part, now in self._head.items():
                 other = sorted(name for name in {*now, *kept[part]} if now.get(name) != kept[part].get(name))
                 if other:
                     raise OtherMachineError(f"{path.name} was made with another {', '.join(other)}")
-            self.cells = kept["cells"]
+            self.cells, self.broken = kept["cells"], kept["broken"]
 
     def add(self, cell: Mapping[str, Any]) -> None:
         """Keep a measurement."""
         self.cells.append(dict(cell))
-        write(self._path, {**self._head, "cells": self.cells})
+        self._write()
+
+    def add_broken(self, cell: Mapping[str, Any], reason: str) -> None:
+        """Keep that a measurement came to nothing: the page tells it."""
+        self.broken.append({**cell, "reason": reason})
+        self._write()
+
+    def _write(self) -> None:
+        write(self._path, {**self._head, "cells": self.cells, "broken": self.broken})
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.method import paragraph
+from benchmarks.plan import VARIANTS
 from benchmarks.statistics import Sample, Table
 from benchmarks.tables import cost_table, markdown_table, memory_table, ratio_table, round_trip_table, speed_table
 
@@ -27,12 +28,15 @@ def matrix(raw: Mapping[str, Any], plot: str) -> list[str]:
     :param plot: the plot's path, as the page links it.
     """
     table = Table(raw["cells"])
+    broken = [f"- {_cell_name(one)}: {one['reason']}" for one in raw["broken"]]
     by_script = {
         "Speed": speed_table,
         "CPU time: milliseconds for a target, by process": cost_table,
         "Peak memory: MiB, by process": memory_table,
     }
     parts = [f"## Ratios\n\n{ratio_table(table)}"]
+    if broken:
+        parts.insert(0, "## Measurements that came to nothing\n\n" + "\n".join(broken))
     for title, make in by_script.items():
         parts += [f"## {title}"] if len(table.scripts) > 1 else []
         for script in table.scripts:
@@ -47,6 +51,10 @@ def matrix(raw: Mapping[str, Any], plot: str) -> list[str]:
         parts.append(f"## Round trips to the job database\n\n{text}\n\n{round_trip_table(table, script)}")
     parts.append(f"## Growth\n\n![Milliseconds for a target once running, by the size of the fleet]({plot})")
     return parts
+
+
+def _cell_name(cell: Mapping[str, Any]) -> str:
+    return f"{VARIANTS[cell['variant']]}, {cell['script']}, {cell['size']:,} databases"
 
 
 _TIMED = {

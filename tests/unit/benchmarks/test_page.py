@@ -66,6 +66,12 @@ class TestPage:
         assert "| os | - | Debian |" in lines
         assert "| load before a measurement | 0.5 to 0.5 | 0.2 to 0.2 |" in lines
 
+    def test_it_tells_what_came_to_nothing(self, results: Path) -> None:
+        broken = {**cell("worker", 0.0), "reason": "too slow"}
+        write(results, "matrix", {**matrix(cell("bare", 2.0)), "broken": [broken]})
+        page = generate(results, README)["docs/benchmarks.md"]
+        assert "- (d) one task a database, in workers, no-op, 100 databases: too slow" in page
+
     def test_no_line_of_prose_is_too_long(self, results: Path) -> None:
         page = generate(results, README)["docs/benchmarks.md"]
         assert [line for line in page.splitlines() if len(line) > 120 and not line.startswith("|")] == []

@@ -18,8 +18,16 @@ def test_each_measurement_is_on_disk_at_once(tmp_path: Path) -> None:
         "environment": {"cores": 2},
         "options": {"width": 16},
         "cells": [{"n": 1}, {"n": 2}],
+        "broken": [],
     }
     assert [one.name for one in path.parent.iterdir()] == ["raw.json"]
+
+
+def test_what_came_to_nothing_is_kept_too(tmp_path: Path) -> None:
+    path = tmp_path / "raw.json"
+    RawData(path, {}, {}, resume=False).add_broken({"size": 10}, "too slow")
+    continued = RawData(path, {}, {}, resume=True)
+    assert (continued.cells, continued.broken) == ([], [{"size": 10, "reason": "too slow"}])
 
 
 def test_a_run_is_continued_or_begun_anew(tmp_path: Path) -> None:
