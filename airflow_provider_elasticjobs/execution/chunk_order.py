@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_elasticjobs.execution.order import TargetOrder
-from airflow_provider_elasticjobs.job_database.chunks import ChunkRow
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
+
+if TYPE_CHECKING:
+    from airflow_provider_elasticjobs.job_database.chunks import ChunkRow
 
 __all__ = ["ChunkOrder"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_elasticjobs.job_database.records import AirflowRef
 
 __all__ = ["airflow_ref", "execution_of_run"]
 
@@ -22,6 +23,8 @@ def airflow_ref(context: Context) -> AirflowRef:
 
     :param context: the task's context.
     """
+    from airflow_provider_elasticjobs.job_database.records import AirflowRef
+
     instance = context["ti"]
     return AirflowRef(
         dag_id=instance.dag_id,

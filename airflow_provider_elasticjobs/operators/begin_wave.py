@@ -10,25 +10,22 @@ from uuid import UUID
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from airflow_provider_elasticjobs.execution.reconcile import reconcile
-from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY
-from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.waves import WaveStart, begin_wave
 from airflow_provider_elasticjobs.operators.airflow_context import execution_of_run
 from airflow_provider_elasticjobs.operators.job_execution import task_states
 from airflow_provider_elasticjobs.operators.mapped_items import checked_targets_per_task, mapped_items
-from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
-from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_elasticjobs.job_database.database import JobDatabase
+    from airflow_provider_elasticjobs.job_database.waves import WaveStart
+
 __all__ = ["BeginWaveOperator"]
 
-#: Seconds that a target of an earlier wave gets whose task has ended and whose row has not: until its process counts as
-#: lost, and some more.
-_PATIENCE_SECONDS = DEFAULT_EXPIRY + 60.0
+#: Seconds that a target of an earlier wave gets whose task has ended and whose row has not, beyond those after which
+#: its process counts as lost.
+_PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 2.0
 #: Seconds to wait for a server that is asked whether it still runs a lost process's script.
 _LOGIN_SECONDS = 5
@@ -90,6 +87,8 @@ class BeginWaveOperator(BaseOperator):
             raise AirflowFailException(f"there is no task {self.after_task_id!r} that began the wave before")
         if began != "success":
             raise AirflowSkipException(f"wave {self.wave} does not begin: task {self.after_task_id} is {began}")
+        from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+
         database = open_job_database(connection_settings(self.job_database_conn_id))
         execution = execution_of_run(context, self.job_group_id)
         start = self._begin(database, execution)
@@ -117,7 +116,12 @@ class BeginWaveOperator(BaseOperator):
         self, database: JobDatabase, execution: UUID, *, wait: Callable[[float], None] = time.sleep
     ) -> WaveStart:
         """Begin the wave, once the rows of tasks that have ended have ended too; end those of lost processes."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        from airflow_provider_elasticjobs.execution.reconcile import reconcile
+        from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY
+        from airflow_provider_elasticjobs.job_database.waves import begin_wave
+        from airflow_provider_elasticjobs.operators.target_connectors import connectors
+
+        deadline = time.monotonic() + DEFAULT_EXPIRY + _PATIENCE_SECONDS
         while True:
             start = begin_wave(database, execution, self.step_id, self.wave)
             if not start.still_active or time.monotonic() > deadline:

@@ -17,7 +17,6 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleExcept
 
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
-from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.job import DEFAULT_STEP_TIMEOUT, lock_seconds, seconds
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
@@ -30,11 +29,11 @@ from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
-from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
-from airflow_provider_elasticjobs.triggers.target_run import TargetRun
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_elasticjobs.triggers.target_run import TargetRun
 
 __all__ = ["TARGET_LABEL", "ElasticJobOperator", "as_rollout"]
 
@@ -172,6 +171,8 @@ class ElasticJobOperator(BaseOperator):
         arguments = self._arguments(context)
         if self.deferrable:
             self.defer(trigger=ElasticJobTrigger(**arguments), method_name=self.execute_complete.__name__)
+        from airflow_provider_elasticjobs.triggers.target_run import TargetRun
+
         self._target_run = TargetRun(**arguments, log=self._say)
         _report(*self._run_in_thread(self._target_run))
 
@@ -230,6 +231,9 @@ class ElasticJobOperator(BaseOperator):
         # A chunk waits for the time of each of its databases by itself.
         if rollout is None or not rollout.spread_seconds or TargetChunk.is_json(self.target):
             return
+        from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
+        from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+
         database = open_job_database(connection_settings(self.job_database_conn_id))
         with contextlib.closing(database):
             seconds_left = seconds_to_wait(database, UUID(self.target["execution_id"]))

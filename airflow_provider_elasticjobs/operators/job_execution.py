@@ -12,18 +12,15 @@ from uuid import UUID
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_elasticjobs.execution.reconcile import reconcile
-from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
-from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.history import ExecutionRow, executions, job_lifecycle
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.operators.airflow_context import execution_of_run
-from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
-from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_elasticjobs.job_database.database import JobDatabase
+    from airflow_provider_elasticjobs.job_database.history import ExecutionRow
 
 __all__ = ["FinishJobExecutionOperator", "SettleJobExecutionOperator", "summary", "task_states"]
 
@@ -56,6 +53,8 @@ class _JobExecutionOperator(BaseOperator):
         self.job_database_conn_id = job_database_conn_id
 
     def _job_database(self) -> JobDatabase:
+        from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+
         return open_job_database(connection_settings(self.job_database_conn_id))
 
 
@@ -76,6 +75,8 @@ class FinishJobExecutionOperator(_JobExecutionOperator):
 
         :raises AirflowFailException: if the run ended in ``Failed``, ``TimedOut`` or ``Canceled``, or has not ended.
         """
+        from airflow_provider_elasticjobs.job_database.history import executions
+
         rows = executions(self._job_database(), execution_of_run(context, self.job_group_id))
         for line in summary(rows):
             self.log.info("%s", line)
@@ -112,6 +113,9 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
         :raises AirflowFailException: if the finishing task has not succeeded. Airflow judges a DAG run by its last
             task, which is this one; and when somebody marks the run, all others are skipped.
         """
+        from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
+        from airflow_provider_elasticjobs.job_database.history import job_lifecycle
+
         database = self._job_database()
         execution = execution_of_run(context, self.job_group_id)
         finished = self._state_of_finish(context)
@@ -137,6 +141,8 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
         self, database: JobDatabase, execution: UUID, *, wait: Callable[[float], None] = time.sleep
     ) -> Lifecycle | None:
         """Wait until the run has ended, and end the rows of lost processes meanwhile."""
+        from airflow_provider_elasticjobs.job_database.history import job_lifecycle
+
         deadline = time.monotonic() + _PATIENCE_SECONDS
         for look in itertools.count():
             if look >= _LOOKS_BEFORE:
@@ -148,6 +154,9 @@ class SettleJobExecutionOperator(_JobExecutionOperator):
         return lifecycle
 
     def _reconcile(self, database: JobDatabase, execution: UUID) -> None:
+        from airflow_provider_elasticjobs.execution.reconcile import reconcile
+        from airflow_provider_elasticjobs.operators.target_connectors import connectors
+
         found = reconcile(
             database,
             connectors(self.elasticjobs_conn_id, login_timeout=_LOGIN_SECONDS),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
-from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.chunks import TargetChunk, chunk_size
+
+if TYPE_CHECKING:
+    from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 
 __all__ = ["checked_targets_per_task", "mapped_items"]
 

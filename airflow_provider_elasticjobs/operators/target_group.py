@@ -12,11 +12,6 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
-from airflow_provider_elasticjobs.execution.reconcile import reconcile
-from airflow_provider_elasticjobs.execution.step import begin_step
-from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.planning import plan_targets
-from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.job import Job, JobStep
 from airflow_provider_elasticjobs.model.outputs import output_from_json
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
@@ -26,14 +21,13 @@ from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref, 
 from airflow_provider_elasticjobs.operators.command_source import with_command_sources
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator, as_rollout
 from airflow_provider_elasticjobs.operators.mapped_items import checked_targets_per_task, mapped_items
-from airflow_provider_elasticjobs.operators.measuring import measurer
-from airflow_provider_elasticjobs.operators.resolving import resolver
-from airflow_provider_elasticjobs.operators.target_connectors import connectors
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
-from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_elasticjobs.job_database.database import JobDatabase
+    from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 
 __all__ = ["ResolveTargetGroupOperator"]
 
@@ -117,6 +111,11 @@ class ResolveTargetGroupOperator(BaseOperator):
         :raises DefinitionError: if the job cannot be read from the DAG.
         :raises ElasticJobsError: if the run was asked to stop, or the job database cannot be used.
         """
+        from airflow_provider_elasticjobs.execution.step import begin_step
+        from airflow_provider_elasticjobs.operators.measuring import measurer
+        from airflow_provider_elasticjobs.operators.resolving import resolver
+        from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
+
         trial = Trial.of(self.trial, f"task {self.task_id!r}")
         execution_id = execution_of_run(context, self.job_group_id or self.task_id)
         job_database = open_job_database(connection_settings(self.job_database_conn_id))
@@ -159,6 +158,8 @@ class ResolveTargetGroupOperator(BaseOperator):
         return group if isinstance(group, TargetGroup) else TargetGroup.from_json(group or {})
 
     def _plan(self, job_database: JobDatabase, job_execution_id: UUID, registered: Sequence[RegisteredTarget]) -> None:
+        from airflow_provider_elasticjobs.job_database.planning import plan_targets
+
         for one in registered:
             pool = f" (elastic pool {one.target.elastic_pool_name})" if one.target.elastic_pool_name else ""
             wave = f", wave {one.wave}" if one.wave else ""
@@ -179,6 +180,9 @@ class ResolveTargetGroupOperator(BaseOperator):
 
     def _settle_lost(self, job_database: JobDatabase) -> None:
         """Settle a few rows that killed processes left behind in any run; this one begins whatever comes of it."""
+        from airflow_provider_elasticjobs.execution.reconcile import reconcile
+        from airflow_provider_elasticjobs.operators.target_connectors import connectors
+
         try:
             found = reconcile(
                 job_database,

@@ -8,18 +8,19 @@ import functools
 import logging
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError
-from airflow_provider_elasticjobs.execution.chunk import ChunkResult
-from airflow_provider_elasticjobs.execution.target import TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.triggers.process import this_process
-from airflow_provider_elasticjobs.triggers.target_run import TargetRun
+
+if TYPE_CHECKING:
+    from airflow_provider_elasticjobs.execution.chunk import ChunkResult
+    from airflow_provider_elasticjobs.execution.target import TargetResult
+    from airflow_provider_elasticjobs.triggers.target_run import TargetRun
 
 __all__ = ["ElasticJobTrigger"]
 
@@ -74,6 +75,9 @@ class ElasticJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the script, and yield the one event that ends the task."""
+        from airflow_provider_elasticjobs.triggers.process import this_process
+        from airflow_provider_elasticjobs.triggers.target_run import TargetRun
+
         self._target_run = TargetRun(
             order=self.order,
             airflow=self.airflow,

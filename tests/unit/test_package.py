@@ -123,6 +123,14 @@ class TestImports:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"
 
+    def test_a_dag_file_imports_nothing_that_only_a_running_task_needs(self) -> None:
+        names = "BeginWaveOperator, ElasticJob, JobStep, ResolveTargetGroupOperator, SqlServer, TargetGroup"
+        code = f"import sys, json; from {NAME} import {names}; print(json.dumps(list(sys.modules)))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        loaded = set(json.loads(done.stdout.splitlines()[-1]))
+        late = ("connections.connect", "execution.target", "job_database.database", "tsql.run", "targets.resolve")
+        assert loaded.isdisjoint({"pyodbc", *(f"{NAME}.{module}" for module in late)})
+
     def test_writing_a_dag_needs_no_driver_and_no_azure_library(self) -> None:
         code = (
             f"import sys; from {NAME} import JobStep, TargetGroup, SqlServer, RetryPolicy;"

@@ -8,13 +8,16 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 
+from airflow_provider_elasticjobs.execution import reconcile
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation
+from airflow_provider_elasticjobs.job_database import waves
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.job_database.waves import WaveStart
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from airflow_provider_elasticjobs.model.targets import Target
-from airflow_provider_elasticjobs.operators import begin_wave
+from airflow_provider_elasticjobs.operators import begin_wave, target_connectors
 from airflow_provider_elasticjobs.operators.begin_wave import BeginWaveOperator
+from airflow_provider_elasticjobs.triggers import process
 from tests.unit.operators.contexts import context
 
 ROW = UUID(int=7)
@@ -35,11 +38,11 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         state["reconciled"].append((connector_of, job_execution_id))
         return Reconciliation()
 
-    monkeypatch.setattr(begin_wave, "connection_settings", lambda conn_id: conn_id)
-    monkeypatch.setattr(begin_wave, "open_job_database", lambda settings: f"database of {settings}")
-    monkeypatch.setattr(begin_wave, "connectors", lambda conn_id, **_: conn_id)
-    monkeypatch.setattr(begin_wave, "begin_wave", begin)
-    monkeypatch.setattr(begin_wave, "reconcile", settle)
+    monkeypatch.setattr(process, "connection_settings", lambda conn_id: conn_id)
+    monkeypatch.setattr(process, "open_job_database", lambda settings: f"database of {settings}")
+    monkeypatch.setattr(target_connectors, "connectors", lambda conn_id, **_: conn_id)
+    monkeypatch.setattr(waves, "begin_wave", begin)
+    monkeypatch.setattr(reconcile, "reconcile", settle)
     monkeypatch.setattr(begin_wave, "_POLL_SECONDS", 0)
     return state
 

@@ -23,6 +23,7 @@ from airflow_provider_elasticjobs.exceptions import DefinitionError, JobDatabase
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetResult
+from airflow_provider_elasticjobs.job_database import rollouts
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
@@ -30,6 +31,7 @@ from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.operators import elastic_job
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.triggers import process, target_run
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
 from tests.unit.operators.contexts import context
 
@@ -70,7 +72,7 @@ class FakeRun:
 @pytest.fixture
 def fake_run(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
     fake = FakeRun(Lifecycle.SUCCEEDED)
-    monkeypatch.setattr(elastic_job, "TargetRun", fake)
+    monkeypatch.setattr(target_run, "TargetRun", fake)
     return fake
 
 
@@ -245,9 +247,9 @@ class TestSpread:
             asked["rows"].append(row)
             return float(asked["seconds"])
 
-        monkeypatch.setattr(elastic_job, "connection_settings", lambda conn_id: conn_id)
-        monkeypatch.setattr(elastic_job, "open_job_database", lambda _: Database())
-        monkeypatch.setattr(elastic_job, "seconds_to_wait", seconds_to_wait)
+        monkeypatch.setattr(process, "connection_settings", lambda conn_id: conn_id)
+        monkeypatch.setattr(process, "open_job_database", lambda _: Database())
+        monkeypatch.setattr(rollouts, "seconds_to_wait", seconds_to_wait)
         return asked
 
     @pytest.mark.parametrize(("seconds", "absence"), [(20.0, 20), (100.0, 100), (3000.0, 300)])

@@ -7,7 +7,9 @@ from uuid import UUID
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_elasticjobs.execution import reconcile
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation
+from airflow_provider_elasticjobs.job_database import cancellation, history
 from airflow_provider_elasticjobs.job_database.history import ExecutionRow
 from airflow_provider_elasticjobs.job_database.records import Leftover
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
@@ -18,6 +20,7 @@ from airflow_provider_elasticjobs.operators.job_execution import (
     SettleJobExecutionOperator,
     summary,
 )
+from airflow_provider_elasticjobs.triggers import process
 from tests.unit.operators.contexts import context
 
 EXECUTION = job_execution_id("a_dag", "a_run", "Job1")
@@ -89,12 +92,12 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         state["settled"].append((job_execution_id, options))
         return Reconciliation(state["leftovers"])
 
-    monkeypatch.setattr(job_execution, "connection_settings", lambda _: None)
-    monkeypatch.setattr(job_execution, "open_job_database", lambda _: "database")
-    monkeypatch.setattr(job_execution, "executions", lambda *_: state["rows"])
-    monkeypatch.setattr(job_execution, "job_lifecycle", lifecycle)
-    monkeypatch.setattr(job_execution, "cancel_execution", cancel)
-    monkeypatch.setattr(job_execution, "reconcile", settle)
+    monkeypatch.setattr(process, "connection_settings", lambda _: None)
+    monkeypatch.setattr(process, "open_job_database", lambda _: "database")
+    monkeypatch.setattr(history, "executions", lambda *_: state["rows"])
+    monkeypatch.setattr(history, "job_lifecycle", lifecycle)
+    monkeypatch.setattr(cancellation, "cancel_execution", cancel)
+    monkeypatch.setattr(reconcile, "reconcile", settle)
     monkeypatch.setattr(job_execution, "_POLL_SECONDS", 0)
     return state
 

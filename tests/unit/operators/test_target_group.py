@@ -17,7 +17,9 @@ from airflow_provider_elasticjobs import (
     StopElasticJobOperator,
 )
 from airflow_provider_elasticjobs.exceptions import DefinitionError, TargetGroupError
+from airflow_provider_elasticjobs.execution import reconcile, step
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation
+from airflow_provider_elasticjobs.job_database import planning
 from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
@@ -26,9 +28,10 @@ from airflow_provider_elasticjobs.model.outputs import SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
 from airflow_provider_elasticjobs.model.targets import FailedTargets, SqlServer, Target, TargetGroup
-from airflow_provider_elasticjobs.operators import target_group
+from airflow_provider_elasticjobs.operators import measuring, resolving, target_connectors
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
 from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
+from airflow_provider_elasticjobs.triggers import process
 from tests.unit.operators.contexts import context
 
 TABLE = SqlDatabaseOutput("s.example", "d", "t")
@@ -73,13 +76,17 @@ class Begun:
 @pytest.fixture
 def begun(monkeypatch: pytest.MonkeyPatch) -> Begun:
     made = Begun()
-    monkeypatch.setattr(target_group, "begin_step", made)
-    monkeypatch.setattr(target_group, "connection_settings", lambda conn_id: f"settings of {conn_id}")
-    monkeypatch.setattr(target_group, "open_job_database", lambda settings: f"database by {settings}")
-    monkeypatch.setattr(target_group, "measurer", lambda group, conn_id, _: (group, conn_id))
-    monkeypatch.setattr(target_group, "resolver", made.resolver)
-    monkeypatch.setattr(target_group, "connectors", lambda conn_id, **options: (conn_id, options))
-    monkeypatch.setattr(target_group, "reconcile", made.reconcile)
+    monkeypatch.setattr(step, "begin_step", made)
+    monkeypatch.setattr(process, "connection_settings", lambda conn_id: f"settings of {conn_id}")
+    monkeypatch.setattr(process, "open_job_database", lambda settings: f"database by {settings}")
+    monkeypatch.setattr(measuring, "measurer", lambda group, conn_id, _: (group, conn_id))
+    monkeypatch.setattr(resolving, "resolver", made.resolver)
+    monkeypatch.setattr(
+        target_connectors,
+        "connectors",
+        lambda conn_id, **options: (conn_id, options),
+    )
+    monkeypatch.setattr(reconcile, "reconcile", made.reconcile)
     return made
 
 
@@ -261,7 +268,7 @@ def test_it_survives_serialisation() -> None:
 class TestPlan:
     def test_the_databases_are_shown_and_none_is_handed_on(self, begun: Begun, monkeypatch: pytest.MonkeyPatch) -> None:
         planned: list[Any] = []
-        monkeypatch.setattr(target_group, "plan_targets", lambda *told: planned.append(told))
+        monkeypatch.setattr(planning, "plan_targets", lambda *told: planned.append(told))
         said: list[str] = []
         monkeypatch.setattr(ResolveTargetGroupOperator, "_say", lambda _task, _level, text: said.append(text))
         handed_on = before(run(), trial="plan", job_group_id="Job1").execute(context())

@@ -14,7 +14,7 @@ from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccess
 
 from airflow_provider_elasticjobs.exceptions import ClaimLostError, JobDatabaseError
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.triggers import elastic_job
+from airflow_provider_elasticjobs.triggers import elastic_job, process
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
 from tests.unit.triggers.fakes import ARGUMENTS, FakeProcess, Stage
 
@@ -126,7 +126,7 @@ class TestOnKill:
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         full = FakeProcess(threads=1)
-        monkeypatch.setattr(elastic_job, "this_process", lambda: full)
+        monkeypatch.setattr(process, "this_process", lambda: full)
 
         async def act(made: ElasticJobTrigger, task: asyncio.Task[list[TriggerEvent]]) -> None:
             task.cancel("user-action")
@@ -216,7 +216,7 @@ class TestCleanup:
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         full = FakeProcess(threads=1)
-        monkeypatch.setattr(elastic_job, "this_process", lambda: full)
+        monkeypatch.setattr(process, "this_process", lambda: full)
 
         async def act(made: ElasticJobTrigger, task: asyncio.Task[list[TriggerEvent]]) -> None:
             task.cancel()
