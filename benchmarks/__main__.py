@@ -23,8 +23,8 @@ from airflow_provider_elasticjobs.connections.connect import connect
 from airflow_provider_elasticjobs.job_database.install import upgrade
 from benchmarks import small
 from benchmarks.environment import environment, server_versions
-from benchmarks.measure import POOL, Bench, BrokenRunError, dag_plan, settle, write_plan
-from benchmarks.plan import SCRIPTS, SIZES, VARIANTS, Cell, expected_seconds, order
+from benchmarks.measure import POOL, WIDE_POOL, Bench, BrokenRunError, dag_plan, settle, write_plan
+from benchmarks.plan import LONG, SCRIPTS, SIZES, VARIANTS, Cell, expected_seconds, order, width_of
 from benchmarks.results import RESULTS, RawData
 from benchmarks.servers import LiveServers, SandboxServers, Servers, odbc_connections
 from dev.airflow_client import AirflowApiError
@@ -90,6 +90,7 @@ def _bench(options: argparse.Namespace, cells: list[Cell], servers: Servers) -> 
             for conn_id, connection in connections.items():
                 airflow.add_connection(conn_id, connection)
             airflow.set_pool(POOL, options.width)
+            airflow.set_pool(WIDE_POOL, width_of(LONG, "deferrable", options.width))
             for dag in plan["dags"]:
                 airflow.wait_for_dag(dag["dag_id"], 120)
             yield Bench(airflow, servers, options.width, options.timeout)

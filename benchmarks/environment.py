@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+
+import airflow_provider_elasticjobs
 
 if TYPE_CHECKING:
     import pyodbc
@@ -37,6 +40,7 @@ def environment() -> dict[str, str | int]:
     return {
         "python": platform.python_version(),
         **packages,
+        "package sources": _digest(Path(airflow_provider_elasticjobs.__file__).parent),
         "os": _os_name(),
         "cpu": _cpu_model(Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()),
         "cores": psutil.cpu_count() or 0,
@@ -56,6 +60,15 @@ def server_versions(connection: pyodbc.Connection, engine: str) -> dict[str, str
         real = f"{connection.getinfo(pyodbc.SQL_DBMS_NAME)} {connection.getinfo(pyodbc.SQL_DBMS_VER)}"
         driver = str(connection.getinfo(pyodbc.SQL_DRIVER_VER))
         return {"odbc driver": driver, "servers": "sandboxes" if engine == "sandbox" else real}
+
+
+def _digest(folder: Path) -> str:
+    """Return what changes with the package: measurements before and after a change are not continued as one."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".sql"}):
+        found.update(path.relative_to(folder).as_posix().encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def load() -> float:

@@ -19,15 +19,16 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from benchmarks.bare import BareClients
 from benchmarks.environment import load
-from benchmarks.plan import SCRIPTS, Cell, chunks_of
+from benchmarks.plan import SCRIPTS, Cell, chunks_of, width_of
 from benchmarks.servers import Servers, odbc_connections
 from benchmarks.watch import ProcessWatch, Watched
 from dev.airflow_client import RUN_ENDED, every
 from dev.local_airflow import LocalAirflow
 
-__all__ = ["POOL", "Bench", "BrokenRunError", "dag_plan"]
+__all__ = ["POOL", "WIDE_POOL", "Bench", "BrokenRunError", "dag_plan"]
 
-POOL = "benchmark"
+#: The pools of the matrix: for all, and for what is wider.
+POOL, WIDE_POOL = "benchmark", "benchmark_wide"
 _GROUP = "job"
 _POLL_SECONDS = 0.5
 #: Processes that press the servers together, each as wide as one client.
@@ -104,6 +105,7 @@ def dag_plan(cells: list[Cell], servers: Servers, width: int) -> dict[str, Any]:
         dags[cell.name] = {
             "dag_id": cell.name,
             "variant": cell.variant,
+            "pool": POOL if width_of(cell.script, cell.variant, width) == width else WIDE_POOL,
             "command": SCRIPTS[cell.script],
             "servers": list(servers.targets(cell.size)),
             "odbc_conn_ids": list(odbc_connections(servers, cell.size)),
@@ -111,7 +113,7 @@ def dag_plan(cells: list[Cell], servers: Servers, width: int) -> dict[str, Any]:
             "like": (pattern or "database*").replace("*", "%"),
             **asdict(chunks_of(cell.variant, cell.size, width)),
         }
-    return {"pool": POOL, "dags": [one for one in dags.values() if one["variant"] not in {"bare", "limit"}]}
+    return {"dags": [one for one in dags.values() if one["variant"] not in {"bare", "limit"}]}
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class Bench:
         ]
         processes = 1 if cell.variant == "bare" else _PRESSING_PROCESSES
         with BareClients(processes) as clients, self._watched({"client": Watched(clients.pids)}) as costs:
-            seconds = clients.run(strings, SCRIPTS[cell.script], self.width)
+            seconds = clients.run(strings, SCRIPTS[cell.script], width_of(cell.script, cell.variant, self.width))
         return {"wall_seconds": round(seconds, 3), "running_seconds": round(seconds, 3), "tasks": None, **costs}
 
     def _run(self, cell: Cell) -> dict[str, Any]:

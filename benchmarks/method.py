@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.plan import MOST_TASKS, SCRIPTS, chunks_of, default_repetitions
+from benchmarks.plan import LONG, MOST_TASKS, SCRIPTS, chunks_of, default_repetitions, width_of
 from benchmarks.statistics import Table
 
 __all__ = ["method", "paragraph"]
@@ -54,6 +54,7 @@ def method(raw: Mapping[str, Any]) -> str:
         paragraph(
             f"The scripts are {scripts}.",
             _width(table, raw["options"]["width"]),
+            _long(table, raw["options"]["width"]),
             _servers(raw["options"]),
             "Airflow keeps its state in SQLite, and everything shares one machine.",
             "`[core] max_map_length` is raised to 10,000 (from 1,024), which (b) needs for 5,000 databases.",
@@ -84,6 +85,15 @@ def _width(table: Table, width: int) -> str:
     )
 
 
+def _long(table: Table, width: int) -> str:
+    if LONG not in table.scripts:
+        return ""
+    return (
+        f"Only of the script of {LONG} more run at a time, {width_of(LONG, 'deferrable', width)}, where no worker is"
+        f" held meanwhile: in (a) and (c). {width} workers are what (b) has on this machine, whose memory they take."
+    )
+
+
 def _servers(options: Mapping[str, Any]) -> str:
     if options["engine"] != "sandbox":
         return "Targets and job database are databases of one server."
@@ -98,7 +108,7 @@ def _fewer(table: Table) -> str:
     less: dict[str, list[str]] = {}
     for size in table.sizes:
         for variant, letter in letters.items():
-            times = default_repetitions(variant, size, _USUAL)
+            times = default_repetitions(table.scripts[0], variant, size, _USUAL)
             if times < _USUAL:
                 often = {0: "not at all", 1: "once", 2: "twice"}.get(times, f"{times} times")
                 less.setdefault(f"{often} on {size:,} databases", []).append(letter)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 __all__ = [
+    "LONG",
     "MOST_TASKS",
     "SCRIPTS",
     "SIZES",
@@ -17,9 +18,16 @@ __all__ = [
     "default_repetitions",
     "expected_seconds",
     "order",
+    "width_of",
 ]
 
-SCRIPTS: Mapping[str, str] = {"no-op": "SELECT 1;", "100 ms": "WAITFOR DELAY '00:00:00.100';"}
+#: Ten seconds show what the short scripts cannot: what waits for a server holds no worker when it is deferred.
+LONG = "10 s"
+SCRIPTS: Mapping[str, str] = {
+    "no-op": "SELECT 1;",
+    "100 ms": "WAITFOR DELAY '00:00:00.100';",
+    LONG: "WAITFOR DELAY '00:00:10';",
+}
 SIZES = (10, 100, 1_000, 5_000)
 
 #: Each variant, as the page calls it. ``limit`` is of the servers, the others are ways to run the scripts.
@@ -45,6 +53,8 @@ _FEWER = {
     ("deferrable", 5_000): 0,
     ("worker", 5_000): 0,
 }
+_LONG_SIZE, _LONG_WIDTH, _LONG_REPETITIONS = 100, 100, 3
+_LONG_VARIANTS = frozenset({"bare", "expand", "deferrable"})
 #: Tasks of a step, whatever ``targets_per_task`` says.
 MOST_TASKS = 1_000
 _TARGETS_PER_CHUNK = 500
@@ -102,15 +112,31 @@ def chunks_of(variant: str, size: int, width: int) -> Chunks:
     return Chunks(1, 1) if size > MOST_TASKS else Chunks()
 
 
-def default_repetitions(variant: str, size: int, repetitions: int, *, full: bool = False) -> int:
+def width_of(script: str, variant: str, width: int) -> int:
+    """Return how many scripts run at a time: of the long one as many as a tier of Azure's allows, where workers do not.
+
+    :param script: a key of :data:`SCRIPTS`.
+    :param variant: a key of :data:`VARIANTS`.
+    :param width: of all others.
+    """
+    return _LONG_WIDTH if script == LONG and variant != "expand" else width
+
+
+def default_repetitions(script: str, variant: str, size: int, repetitions: int, *, full: bool = False) -> int:
     """Return how often a cell is measured.
 
+    :param script: a key of :data:`SCRIPTS`.
     :param variant: a key of :data:`VARIANTS`.
     :param size: databases.
     :param repetitions: of cells that do not take long.
     :param full: of all.
     """
-    return repetitions if full else min(repetitions, _FEWER.get((variant, size), repetitions))
+    if script == LONG and (variant not in _LONG_VARIANTS or size != _LONG_SIZE):
+        return 0
+    if full:
+        return repetitions
+    most = _LONG_REPETITIONS if script == LONG else _FEWER.get((variant, size), repetitions)
+    return min(repetitions, most)
 
 
 def order(
@@ -132,7 +158,7 @@ def order(
         for size in sizes:
             for script in scripts:
                 for variant in turned:
-                    if repetition <= default_repetitions(variant, size, repetitions, full=full):
+                    if repetition <= default_repetitions(script, variant, size, repetitions, full=full):
                         yield Cell(script, size, variant, repetition)
 
 

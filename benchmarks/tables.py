@@ -100,7 +100,8 @@ def ratio_table(table: Table) -> str:
     for script in table.scripts:
         for name, (variants, quantity) in pairs.items():
             found = [table.ratio(script, size, variants, quantity) for size in table.sizes]
-            rows.append((script, name, *(None if one is None else f"{one} (n {one.n})" for one in found)))
+            if any(found):
+                rows.append((script, name, *(None if one is None else f"{one} (n {one.n})" for one in found)))
     return markdown_table(("Script", "Ratio", *(f"{size:,}" for size in table.sizes)), rows, texts=2)
 
 

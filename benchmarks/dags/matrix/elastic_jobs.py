@@ -25,7 +25,7 @@ for one in PLAN["dags"]:
             ElasticJob(
                 one["dag_id"],
                 [JobStep("only", TargetGroup("everyone", members), one["command"])],
-                pool=PLAN["pool"],
+                pool=one["pool"],
                 deferrable=one["variant"] != "worker",
                 group_id="job",
                 targets_per_task=one["targets_per_task"],

@@ -35,5 +35,5 @@ for one in PLAN["dags"]:
                     sql=one["command"],
                     autocommit=True,
                     do_xcom_push=False,
-                    pool=PLAN["pool"],
+                    pool=one["pool"],
                 ).expand(hook_params=databases.override(task_id=f"databases_{number}")(conn_id, one["like"]))

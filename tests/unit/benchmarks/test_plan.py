@@ -5,7 +5,19 @@ from collections import Counter
 import pytest
 
 from airflow_provider_elasticjobs.model.chunks import chunk_size
-from benchmarks.plan import MOST_TASKS, SCRIPTS, SIZES, VARIANTS, Cell, Chunks, chunks_of, expected_seconds, order
+from benchmarks.plan import (
+    LONG,
+    MOST_TASKS,
+    SCRIPTS,
+    SIZES,
+    VARIANTS,
+    Cell,
+    Chunks,
+    chunks_of,
+    expected_seconds,
+    order,
+    width_of,
+)
 from tests.unit.benchmarks.cells import cell
 
 
@@ -13,7 +25,12 @@ class TestOrder:
     def test_each_repetition_has_all_before_the_next(self) -> None:
         cells = list(order(SCRIPTS, (10, 100), tuple(VARIANTS), 3))
         assert [one.repetition for one in cells] == sorted(one.repetition for one in cells)
-        assert len(set(cells)) == len(cells) == 2 * 2 * len(VARIANTS) * 3
+        assert len(set(cells)) == len(cells)
+        assert Counter(one.script for one in cells) == {
+            "no-op": 2 * len(VARIANTS) * 3,
+            "100 ms": 2 * len(VARIANTS) * 3,
+            LONG: 3 * 3,
+        }
 
     def test_what_is_compared_is_side_by_side_and_begins_with_another_each_time(self) -> None:
         cells = list(order(["no-op"], [100, 10], ("bare", "chunks"), 2))
@@ -37,6 +54,16 @@ class TestOrder:
         usual = counted(full=False)
         assert usual["chunks", 1_000] == usual["expand", 100] == 5
         assert usual["expand", 1_000] < 5
+
+
+class TestLong:
+    def test_it_is_compared_on_one_fleet_by_what_tells_something(self) -> None:
+        cells = list(order([LONG], SIZES, tuple(VARIANTS), 1, full=True))
+        assert {(one.size, one.variant) for one in cells} == {(100, "bare"), (100, "expand"), (100, "deferrable")}
+
+    def test_workers_stay_as_many_as_they_are(self) -> None:
+        assert [width_of(LONG, variant, 16) for variant in ("bare", "expand", "deferrable")] == [100, 16, 100]
+        assert width_of("no-op", "deferrable", 16) == 16
 
 
 class TestChunks:
