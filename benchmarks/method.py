@@ -33,7 +33,8 @@ _WORDS = """\
   script, as their process starts.
 - **Overhead a target**: the wall time beyond the mean of (a)'s, divided by the databases.
 - **Memory** is looked at every two seconds (PSS: what processes share is divided among them), **CPU time** is the
-  kernel's count, of ended processes too. Airflow is up while bare clients are measured, and does nothing."""
+  kernel's count, of ended processes too. Airflow is up while bare clients are measured, and does nothing; its own
+  database forgets each run that was measured, the job database keeps the rows of all."""
 
 
 def paragraph(*sentences: str) -> str:
