@@ -23,7 +23,7 @@ from airflow_provider_elasticjobs.connections.connect import connect
 from airflow_provider_elasticjobs.job_database.install import upgrade
 from benchmarks import small
 from benchmarks.environment import environment, server_versions
-from benchmarks.measure import POOL, WIDE_POOL, Bench, BrokenRunError, dag_plan, settle, write_plan
+from benchmarks.measure import POOL, WIDE_POOL, Bench, BrokenRunError, dag_plan, write_plan
 from benchmarks.plan import LONG, SCRIPTS, SIZES, VARIANTS, Cell, expected_seconds, order, width_of
 from benchmarks.results import RESULTS, RawData
 from benchmarks.servers import LiveServers, SandboxServers, Servers, odbc_connections
@@ -33,6 +33,8 @@ from dev.local_airflow import LocalAirflow
 _DAGS = Path(__file__).parent / "dags" / "matrix"
 _DEFAULT_WIDTH = 16
 _LONGEST_REASON = 300
+#: Between two measurements, for what the last one left behind.
+_REST_SECONDS = 1.0
 
 
 def _options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -43,7 +45,7 @@ def _options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--small", type=_names(small.MEASURES), default=small.MEASURES, help=", ".join(small.MEASURES))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--full", action="store_true", help="so many repetitions also of what takes hours")
-    parser.add_argument("--budget", type=float, help="minutes after which nothing more is begun")
+    parser.add_argument("--budget", type=float, help="minutes; what would end later is left out")
     parser.add_argument("--limit", type=float, help="seconds; what is expected to take longer is left out")
     parser.add_argument("--resume", action="store_true", help="keep what was measured, and measure the rest")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the raw data")
@@ -115,33 +117,38 @@ def run(options: argparse.Namespace) -> None:
         known = {Cell(one["script"], one["size"], one["variant"], one["repetition"]) for one in raw.cells}
         missing = [cell for cell in cells if cell not in known]
         _say(f"{len(missing)} of {len(cells)} measurements to make")
-        with _bench(options, missing, servers) as bench:
-            _warm_up(bench, missing)
-            for number, cell in enumerate(missing, start=1):
-                if options.budget and time.monotonic() - began > options.budget * 60:
-                    _say("the budget is used up")
-                    return
-                expected = expected_seconds(cell, raw.cells)
-                name = f"{number}/{len(missing)} {cell.script}, {cell.size}, {cell.variant}, {cell.repetition}"
-                if options.limit and expected is not None and expected > options.limit:
-                    _say(f"{name}: left out, it would take {expected:.0f} s")
-                    continue
-                settle()
-                try:
-                    found = bench.measure(cell)
-                except (BrokenRunError, AirflowApiError) as error:
-                    raw.add_broken(cell.to_json(), str(error)[:_LONGEST_REASON])
-                    _say(f"{name}: {error}")
-                    continue
-                raw.add(found)
-                _say(f"{name}: {found['wall_seconds']:.1f} s, once running {found['running_seconds']:.1f} s")
+        variants = dict.fromkeys(cell.variant for cell in missing)
+        first = [Cell(options.scripts[0], min(options.sizes), variant, 0) for variant in variants]
+        if missing:
+            with _bench(options, [*first, *missing], servers) as bench:
+                # Nobody counts these: processes have then loaded what they load once.
+                for cell in first:
+                    _say(f"warming up: {cell.name}, {bench.measure(cell)['wall_seconds']:.1f} s")
+                for number, cell in enumerate(missing, start=1):
+                    name = f"{number}/{len(missing)} {cell.script}, {cell.size}, {cell.variant}, {cell.repetition}"
+                    why_not = _too_long(options, expected_seconds(cell, raw.cells), time.monotonic() - began)
+                    _say(f"{name}: {why_not or _measured(bench, raw, cell)}")
 
 
-def _warm_up(bench: Bench, cells: list[Cell]) -> None:
-    """Make one run of each variant that nobody counts: processes have then loaded what they load once."""
-    for variant in dict.fromkeys(cell.variant for cell in cells):
-        cell = min((one for one in cells if one.variant == variant), key=lambda one: one.size)
-        _say(f"warming up: {cell.name}, {bench.measure(cell)['wall_seconds']:.1f} s")
+def _too_long(options: argparse.Namespace, expected: float | None, passed: float) -> str | None:
+    """Return why a measurement is left out, None if it is made."""
+    if options.limit and expected is not None and expected > options.limit:
+        return f"left out, it would take {expected:.0f} s"
+    if options.budget and passed + (expected or 0) > options.budget * 60:
+        return f"left out, {passed / 60:.0f} minutes have passed"
+    return None
+
+
+def _measured(bench: Bench, raw: RawData, cell: Cell) -> str:
+    time.sleep(_REST_SECONDS)
+    try:
+        found = bench.measure(cell)
+    except (BrokenRunError, AirflowApiError) as error:
+        reason = str(error)[:_LONGEST_REASON]
+        raw.add_broken(cell.to_json(), reason)
+        return reason
+    raw.add(found)
+    return f"{found['wall_seconds']:.1f} s, once running {found['running_seconds']:.1f} s"
 
 
 def _main(options: argparse.Namespace) -> None:

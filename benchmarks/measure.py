@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -223,8 +222,3 @@ def write_plan(path: Path, plan: Mapping[str, Any]) -> None:
 
 def _moment(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-def settle(seconds: float = 1.0) -> None:
-    """Let what the last run left behind end, before the next one is measured."""
-    time.sleep(seconds)

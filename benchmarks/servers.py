@@ -67,10 +67,6 @@ class SandboxServers(Fleet):
 
     engine = "sandbox"
 
-    def __init__(self, sizes: Sequence[int], processes: int) -> None:
-        super().__init__(sizes, processes)
-        self._sizes = sizes
-
     def targets(self, size: int) -> Mapping[str, Sequence[str]]:
         """Return the databases of the fleet with this many, by server."""
         return {name: found for name, found in self.databases.items() if name.split(".")[0].endswith(f"of{size}")}
