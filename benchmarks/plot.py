@@ -8,8 +8,8 @@ from html import escape
 
 __all__ = ["line_plot"]
 
-_WIDTH, _HEIGHT = 760, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 250, 40, 50
+_WIDTH, _HEIGHT = 800, 400
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 290, 40, 50
 #: Told apart by colour-blind eyes, too (Okabe and Ito).
 _COLOURS = ("#000000", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#56B4E9")
 
