@@ -32,7 +32,7 @@ DATABASES = 500
 #: Scripts at a time, all triggerers together.
 SLOTS = 100
 #: Databases of a task: one each would take the scheduler of a small machine two minutes.
-TARGETS_PER_TASK = int(os.environ.get("ELASTICJOBS_TEST_TARGETS_PER_TASK", "5"))
+TARGETS_PER_TASK = int(os.environ.get("ELASTICJOBS_TEST_TARGETS_PER_TASK", "10"))
 
 DAGS = """
 import os
@@ -178,7 +178,8 @@ def test_two_triggerers_share_500_databases_one_is_killed_and_the_other_restarte
 
     def both_work() -> bool:
         first.update(machines.at_work(execution))
-        return all(rows.total() >= SLOTS / 5 for rows in first.values())
+        ended_by = machines.ended_by(execution)
+        return all(rows and set(rows) <= set(ended_by) for rows in first.values())
 
     until(both_work, 90, "work of both triggerers")
     machines.end("triggerer", signal.SIGKILL)
@@ -191,7 +192,6 @@ def test_two_triggerers_share_500_databases_one_is_killed_and_the_other_restarte
     assert Counter(str(row.lifecycle) for row in rows) == {"Succeeded": DATABASES + len(("job", "step"))}
     ended_by = machines.ended_by(execution)
     print(ended_by, first, Counter(row.current_attempts for row in rows))
-    assert all(agent in ended_by for agents in first.values() for agent in agents)
     assert len(ended_by) > len(first), "what the two had begun was ended by those that came after them"
     client = machines.fleet.clients[machines.server]
     peak = client.peak_running(machines.server, containing="INSERT INTO dbo.Visits")
