@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from airflow_provider_elasticjobs.job_database import history, install
-from airflow_provider_elasticjobs.job_database.attempt_history import AttemptRow, attempts
+from airflow_provider_elasticjobs.job_database.attempt_history import attempts
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
@@ -101,7 +101,7 @@ class Machines:
         return run_id, job_execution_id(dag_id, run_id, dag_id)
 
     def at_work(self, execution: UUID) -> dict[str, int]:
-        """How many scripts each triggerer has begun and not ended; a process that has not yet told of itself has none."""
+        """How many scripts each triggerer runs; those of a process before its first heartbeat are not seen."""
         processes = [row.process_id for row in self.job_database.run(_AT_WORK, run=execution)]
         below = {name: guard.descendants(self.airflow.component(name).pid) for name in TRIGGERERS}
         return {name: sum(process in below[name] for process in processes) for name in TRIGGERERS}
@@ -165,12 +165,17 @@ def no_rule_is_broken(machines: Machines) -> Iterator[None]:
 
 
 def test_a_trigger_goes_to_the_triggerer_of_its_tasks_queue(machines: Machines) -> None:
-    for (name, queues), other in zip(TRIGGERERS.items(), reversed(TRIGGERERS), strict=True):
-        queue = queues.partition(",")[2]
-        run_id, execution = machines.start(f"queue_{queue}")
-        expected = {name: 2, other: 0}
-        until(lambda: machines.at_work(execution) == expected, 90, f"both scripts in {name}")  # noqa: B023 it ends here
-        assert {task["queue"] for task in machines.airflow.task_instances(f"queue_{queue}", run_id)} == {queue}
+    own = {name: queues.partition(",")[2] for name, queues in TRIGGERERS.items()}
+    runs = {name: machines.start(f"queue_{queue}") for name, queue in own.items()}
+    expected = {name: {other: 2 * (other == name) for other in own} for name in own}
+    until(
+        lambda: {name: machines.at_work(execution) for name, (_, execution) in runs.items()} == expected,
+        90,
+        "two scripts in each triggerer",
+    )
+    for name, queue in own.items():
+        tasks = machines.airflow.task_instances(f"queue_{queue}", runs[name][0])
+        assert {task["queue"] for task in tasks} == {queue}
 
 
 @pytest.mark.timeout(500)
