@@ -1,7 +1,7 @@
 """Two triggerers that share one run of 500 databases, while one is killed and the other restarted; and their queues.
 
 Airflow's database is SQLite, where it deals triggers out without a lock (3.3.2: ``with_row_locks`` has no
-``SKIP LOCKED`` there). So both may begin the same trigger, about once in such a run, and its scripts run again for that.
+``SKIP LOCKED`` there). So both may begin the same trigger, about once in such a run, and scripts run again for that.
 """
 
 from __future__ import annotations
