@@ -1,0 +1,123 @@
+"""The page's section on a large history, from the raw results alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["section"]
+
+_INTRODUCTION = """## A history of {executions:,} rows
+
+`python -m benchmarks.history` fills a job database with {executions:,} rows of `jobs.job_executions` over 45 days
+({attempts:,} attempts and {messages:,} messages with them), and then asks the sixteen monitoring queries, writes, and
+purges. {date}, {cores} cores for the server and the client together, Python {python}, pyodbc {pyodbc}, server:
+{engine}.
+
+SQL Server itself was not at hand: this is T-SQL on PostgreSQL's planner. The indexes
+([what each is for](job_database.md#history-and-its-size)) are seeks by the same columns on both; filtered ones have a
+literal in the query, or an equality, from which either engine sees that they apply. Times on SQL Server remain to be
+measured: `--server` names one.
+
+### Monitoring queries
+
+Each {samples} times after a first one, all rows read by the client; milliseconds.
+"""
+
+
+def section(raw: Mapping[str, Any]) -> str:
+    """Return the section as Markdown.
+
+    :param raw: what ``benchmarks/results/history.json`` holds.
+    """
+    first = next(iter(raw["queries"].values()))
+    parts = [
+        _INTRODUCTION.format(**raw["rows"], **raw["machine"], **raw, samples=first["samples"]),
+        _table(
+            "| Query | Rows | First | Mean | sd | Longest |",
+            [
+                f"| {name} | {one['rows']:,} | {_ms(one['first'])} | {_times(one)} |"
+                for name, one in raw["queries"].items()
+            ],
+        ),
+        _slowest(raw),
+        "### The package's own questions\n",
+        _table("| | Mean | sd | Longest |", [f"| {name} | {_times(one)} |" for name, one in raw["readers"].items()]),
+        _writers(raw),
+        _purge(raw),
+    ]
+    return "\n".join(parts)
+
+
+def _slowest(raw: Mapping[str, Any]) -> str:
+    name, one = max(raw["queries"].items(), key=lambda item: item[1]["max"])
+    return (
+        f"The slowest is *{name}*: {_ms(one['max'])} ms for {one['rows']:,} rows. A query without any condition reads"
+        " all of the history, and takes as long as that takes.\n"
+    )
+
+
+def _writers(raw: Mapping[str, Any]) -> str:
+    empty, full = raw["writers_empty"], raw["writers_full"]
+    rows = [
+        f"| {call} | {_ms(one['mean'])} | {_ms(one['p95'])} | {_ms(full['calls'][call]['mean'])} |"
+        f" {_ms(full['calls'][call]['p95'])} |"
+        for call, one in empty["calls"].items()
+    ]
+    return (
+        "### Writing\n\n"
+        f"One target after the other in an empty job database and in the full one; milliseconds. {full['threads']}"
+        f" writers at once claim, begin and finish {_rate(empty)} targets a second in the empty one and {_rate(full)}"
+        " in the full one.\n\n"
+    ) + _table("| | Empty: mean | 95 % below | Full: mean | 95 % below |", rows)
+
+
+def _rate(writers: Mapping[str, Any]) -> str:
+    rate = writers["targets_per_second"]
+    return f"{rate['mean']:.0f} (sd {rate['sd']:.0f})"
+
+
+def _purge(raw: Mapping[str, Any]) -> str:
+    purge, full = raw["purge"], raw["writers_full"]
+    names = {
+        "procedure": "`jobs.sp_purge_jobhistory`, one job",
+        "package": "`PurgeJobHistoryOperator`",
+        "package_while_written": f"the same, beside {full['threads']} writers",
+    }
+    rows = [
+        f"| {title} | {purge[name]['rows']:,} | {purge[name]['seconds']:.1f} | {purge[name]['rows_per_second']:,} |"
+        f" {_batch(purge[name])} |"
+        for name, title in names.items()
+    ]
+    busy = purge["package_while_written"]
+    calls = [
+        f"| {call} | {_ms(busy['calls'][call]['mean'])} | {_ms(busy['calls'][call]['p95'])} |"
+        f" {_ms(busy['calls'][call]['max'])} |"
+        for call in ("claim", "begin", "finish")
+    ]
+    return (
+        "### Purging\n\n"
+        "Rows are those of `jobs.job_executions`; their attempts and messages go with them. The purge removes"
+        f" {purge['package']['rows_per_second'] / full['targets_per_second']['mean']:.1f} times as many rows a second"
+        f" as {full['threads']} writers make that do nothing else.\n\n"
+        + _table("| | Rows | Seconds | Rows a second | Longest transaction, ms |", rows)
+        + f"What {full['threads']} writers notice of it; milliseconds:\n\n"
+        + _table("| | Mean | 95 % below | Longest |", calls)
+    )
+
+
+def _batch(one: Mapping[str, Any]) -> str:
+    return _ms(one["batches"]["max"]) if "batches" in one else ""
+
+
+def _times(one: Mapping[str, Any]) -> str:
+    return f"{_ms(one['mean'])} | {_ms(one['sd'])} | {_ms(one['max'])}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.1f}" if seconds < 0.1 else f"{seconds * 1000:,.0f}"
+
+
+def _table(head: str, rows: list[str]) -> str:
+    columns = head.count("|") - 1
+    return "\n".join([head, "| --- |" + " ---: |" * (columns - 1), *rows]) + "\n"
