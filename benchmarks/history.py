@@ -33,8 +33,9 @@ from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.history import latest_runs
 from airflow_provider_elasticjobs.job_database.install import current_version, upgrade
-from airflow_provider_elasticjobs.job_database.purge import Purged, purge_history
+from airflow_provider_elasticjobs.job_database.purge import purge_history
 from airflow_provider_elasticjobs.job_database.records import Agent
+from airflow_provider_elasticjobs.job_database.schema_steps import schema_steps
 from benchmarks.history_data import AGENT, DAYS, ROWS_OF_JOB, fill, job_name
 from benchmarks.history_section import section
 from benchmarks.history_writers import Timings, Writers
@@ -55,38 +56,59 @@ def measure(settings: ConnectionSettings, options: argparse.Namespace) -> dict[s
     :param options: of the command line.
     """
     with _job_database(settings) as small, _job_database(settings) as large:
-        upgrade(small)
         result: dict[str, Any] = {
             "date": datetime.now(timezone.utc).date().isoformat(),
-            "machine": {
-                "cores": os.cpu_count(), "python": platform.python_version(), "pyodbc": pyodbc.version,
-            },
+            "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "pyodbc": pyodbc.version},
+            "schema_version": current_version(small),
             "writers_empty": _writers(small, options.targets),
-        }  # fmt: skip
-        upgrade(large)
-        result["schema_version"] = current_version(large)
-        with closing(connect(settings, None, large.database)) as connection:
-            result["engine"] = connection.execute("SELECT @@VERSION").fetchval().split("\n")[0].strip()
-            began = time.perf_counter()
-            fill(connection, max(1, options.rows // ROWS_OF_JOB), _say)
-            result["fill_seconds"] = time.perf_counter() - began
-            _say(f"filled in {result['fill_seconds']:.0f} s")
-            # Statistics and the like, which engines bring up to date by themselves some time later.
-            time.sleep(options.rest)
-            result["rows"] = {
-                table: connection.execute(f"SELECT COUNT(*) FROM jobs_internal.{table}").fetchval() for table in _TABLES
-            }
-            of = _parameters(large)
-            result["queries"] = {
-                name: _query(connection, sql, options.repetitions) for name, sql in monitoring_queries(of).items()
-            }
-        result["readers"] = {
-            name: _statistics([_seconds(call) for _ in range(options.repetitions + 1)][1:])
-            for name, call in readers(large, of, Agent(UUID(AGENT), "host", 1)).items()
         }
-        result["writers_full"] = _writers(large, options.targets)
+        with closing(connect(settings, None, large.database)) as connection:
+            version = str(connection.execute("SELECT @@VERSION").fetchval())
+            result["engine"] = " ".join(version.split("\n")[0].split())
+            result |= _filled(connection, options)
+            of = _parameters(large)
+            # Undone and applied as the schema's step has it, at the size at which it matters.
+            index_step = next(step for step in schema_steps() if step.name == "014_indexes")
+            _run_all(connection, index_step.undo_batches)
+            result["without_indexes"] = _asked(settings, large, of, options)
+            began = time.perf_counter()
+            _run_all(connection, index_step.batches)
+            result["index_seconds"] = round(time.perf_counter() - began, 1)
+        result |= _asked(settings, large, of, options)
         result["purge"] = _purge(settings, large, options.targets)
     return result
+
+
+def _run_all(connection: Any, batches: Sequence[str]) -> None:
+    for batch in batches:
+        connection.execute(batch).close()
+
+
+def _filled(connection: Any, options: argparse.Namespace) -> dict[str, Any]:
+    began = time.perf_counter()
+    fill(connection, max(1, options.rows // ROWS_OF_JOB), progress=_say)
+    seconds = time.perf_counter() - began
+    _say(f"filled in {seconds:.0f} s")
+    # Engines bring their statistics up to date by themselves, some time later.
+    time.sleep(options.rest)
+    rows = {table: connection.execute(f"SELECT COUNT(*) FROM jobs_internal.{table}").fetchval() for table in _TABLES}
+    return {"fill_seconds": round(seconds), "rows": rows}
+
+
+def _asked(
+    settings: ConnectionSettings, db: JobDatabase, of: Parameters, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Time every query, every reader and the writers."""
+    queries, asked = monitoring_queries(of), readers(db, of, Agent(UUID(AGENT), "host", 1))
+    with closing(connect(settings, None, db.database)) as connection:
+        return {
+            "queries": {name: _query(connection, sql, options.repetitions) for name, sql in queries.items()},
+            "readers": {
+                name: _statistics([_seconds(call) for _ in range(options.repetitions + 1)][1:])
+                for name, call in asked.items()
+            },
+            "writers": _writers(db, options.targets),
+        }
 
 
 def _parameters(db: JobDatabase) -> Parameters:
@@ -145,27 +167,24 @@ def _summary(timings: Timings) -> dict[str, Any]:
 
 
 def _purge(settings: ConnectionSettings, db: JobDatabase, targets: int) -> dict[str, Any]:
-    """Purge by the procedure, by the package, and by the package while eight writers write."""
+    """Purge by the package, by the package while eight writers write, and by the procedure."""
     now = datetime.now(timezone.utc)
-    result: dict[str, Any] = {}
-    with closing(connect(settings, None, db.database)) as connection:
-        sql = "EXEC jobs.sp_purge_jobhistory @job_name = ?, @oldest_date = ?"
-        before = _execution_rows(connection)
-        began = time.perf_counter()
-        connection.execute(sql, job_name(0), (now - timedelta(days=DAYS // 2)).isoformat()[:19]).close()
-        result["procedure"] = _rate(before - _execution_rows(connection), time.perf_counter() - began)
-    batches: list[float] = []
-    result["package"] = _timed_purge(db, now - timedelta(days=DAYS - 5), batches) | {"batches": _statistics(batches)}
+    result = {"package": _timed_purge(db, now - timedelta(days=DAYS - 5))}
     writers, done = Writers(db, _THREADS), threading.Event()
     thread = threading.Thread(target=writers.until, args=(done.is_set, targets))
     thread.start()
-    batches = []
     try:
-        busy = _timed_purge(db, now - timedelta(days=DAYS - 10), batches)
+        result["package_while_written"] = _timed_purge(db, now - timedelta(days=DAYS - 10))
     finally:
         done.set()
         thread.join()
-    result["package_while_written"] = busy | {"batches": _statistics(batches), "calls": _summary(writers.timings)}
+    result["package_while_written"]["calls"] = _summary(writers.timings)
+    with closing(connect(settings, None, db.database)) as connection:
+        before = _execution_rows(connection)
+        began = time.perf_counter()
+        sql = "EXEC jobs.sp_purge_jobhistory @job_name = ?, @oldest_date = ?"
+        connection.execute(sql, job_name(0), (now - timedelta(days=DAYS // 3)).isoformat()[:19]).close()
+        result["procedure"] = _rate(before - _execution_rows(connection), time.perf_counter() - began)
     return result
 
 
@@ -173,8 +192,9 @@ def _execution_rows(connection: Any) -> int:
     return int(connection.execute("SELECT COUNT(*) FROM jobs_internal.executions").fetchval())
 
 
-def _timed_purge(db: JobDatabase, oldest: datetime, batches: list[float]) -> dict[str, Any]:
-    """Purge, and note how long each transaction took, without the pause after it."""
+def _timed_purge(db: JobDatabase, oldest: datetime) -> dict[str, Any]:
+    """Purge, and note how long each batch took, without the pause after it."""
+    batches: list[float] = []
     ended = [time.perf_counter()]
 
     def pause(seconds: float) -> None:
@@ -183,8 +203,8 @@ def _timed_purge(db: JobDatabase, oldest: datetime, batches: list[float]) -> dic
         ended.append(time.perf_counter())
 
     began = time.perf_counter()
-    purged: Purged = purge_history(db, oldest=oldest, pause=pause)
-    return _rate(purged.rows, time.perf_counter() - began)
+    purged = purge_history(db, oldest=oldest, pause=pause)
+    return _rate(purged.rows, time.perf_counter() - began) | {"batches": _statistics(batches)}
 
 
 def _rate(rows: int, seconds: float) -> dict[str, Any]:
@@ -199,6 +219,7 @@ def _job_database(settings: ConnectionSettings) -> Iterator[JobDatabase]:
         master.execute(f"CREATE DATABASE {name}").close()
         db = JobDatabase(lambda: connect(settings, None, name), server="server", database=name, pool_size=_THREADS + 1)
         try:
+            upgrade(db)
             yield db
         finally:
             db.close()

@@ -186,21 +186,30 @@ def job_name(number: int) -> str:
     return f"nightly {number:02}"
 
 
-def fill(connection: Any, jobs: int, progress: Callable[[str], None] = lambda _: None) -> None:
+def fill(
+    connection: Any,
+    jobs: int,
+    *,
+    runs: int = RUNS,
+    targets: int = TARGETS,
+    progress: Callable[[str], None] = lambda _: None,
+) -> None:
     """Make the history of so many jobs in an installed job database.
 
     :param connection: in autocommit mode; each statement is a transaction.
-    :param jobs: how many, each :data:`ROWS_OF_JOB` target rows.
+    :param jobs: how many, at most 1,000.
+    :param runs: of each job.
+    :param targets: databases of each step, at most 250.
     :param progress: told after every tenth job.
     """
     for statement in (_NUMBERS, _FLEET, _HEARTBEAT):
         connection.execute(statement).close()
     for number in range(jobs):
         values = {
-            "job": job_name(number), "number": number, "server": number % 5, "agent": AGENT, "runs": RUNS,
-            "steps": STEPS, "targets": TARGETS, "active": int(number % 10 == 0),
+            "job": job_name(number), "number": number, "server": number % 5, "agent": AGENT, "runs": runs,
+            "steps": STEPS, "targets": targets, "active": int(number % 10 == 0),
         }  # fmt: skip
         for statement in (_DEFINITION, _RUNS, _STEPS, _TARGETS, _ATTEMPTS, _MESSAGES):
             connection.execute(f"SET NOCOUNT ON;{statement.format(**values)}").close()
         if number % 10 == 9:
-            progress(f"{(number + 1) * ROWS_OF_JOB:,} target rows")
+            progress(f"{(number + 1) * runs * STEPS * targets:,} target rows")
