@@ -63,8 +63,8 @@ def measure(settings: ConnectionSettings, options: argparse.Namespace) -> dict[s
             "writers_empty": _writers(small, options.targets),
         }
         with closing(connect(settings, None, large.database)) as connection:
-            version = str(connection.execute("SELECT @@VERSION").fetchval())
-            result["engine"] = " ".join(version.split("\n")[0].split())
+            version = str(connection.execute("SELECT @@VERSION").fetchval()).splitlines()
+            result["engine"] = ", ".join(" ".join(line.split()) for line in (version[0], version[-1]))
             result |= _filled(connection, options)
             of = _parameters(large)
             # Undone and applied as the schema's step has it, at the size at which it matters.
@@ -92,6 +92,8 @@ def _filled(connection: Any, options: argparse.Namespace) -> dict[str, Any]:
     # Engines bring their statistics up to date by themselves, some time later.
     time.sleep(options.rest)
     rows = {table: connection.execute(f"SELECT COUNT(*) FROM jobs_internal.{table}").fetchval() for table in _TABLES}
+    sql = "SELECT COUNT(*) FROM jobs_internal.executions WHERE target_type = 'SqlDatabase'"
+    rows["targets"] = connection.execute(sql).fetchval()
     return {"fill_seconds": round(seconds), "rows": rows}
 
 

@@ -26,6 +26,7 @@ SELECT a.d + 10 * b.d + 100 * c.d
 FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS a (d)
 CROSS JOIN (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS b (d)
 CROSS JOIN (VALUES (0), (1), (2)) AS c (d);
+CREATE TABLE dbo.runs (job int NOT NULL, n int NOT NULL, run uniqueidentifier NOT NULL, PRIMARY KEY (job, n));
 """
 
 #: One database of the first job is the job database itself, as people have it who keep the index of that one in order.
@@ -70,7 +71,9 @@ _KIND = """CASE WHEN {active} = 1 AND n.n = {runs} - 1 THEN N'active' WHEN n.n %
         WHEN n.n % 10 = 3 THEN N'SucceededWithSkipped' WHEN n.n % 20 = 7 THEN N'TimedOut'
         WHEN n.n % 20 = 14 THEN N'Canceled' ELSE N'Succeeded' END"""
 
+#: A new id that a query uses twice may be two: they are kept first.
 _RUNS = f"""
+INSERT INTO dbo.runs (job, n, run) SELECT {{number}}, n, NEWID() FROM dbo.numbers WHERE n < {{runs}};
 INSERT INTO jobs_internal.executions ({_COLUMNS})
 SELECT x.run, x.run, x.job_id, 2, NULL, CASE WHEN x.kind = N'active' THEN 1 ELSE 0 END,
     CASE WHEN x.kind = N'active' THEN N'WaitingForChildJobExecutions' ELSE x.kind END, x.began, x.began,
@@ -78,10 +81,10 @@ SELECT x.run, x.run, x.job_id, 2, NULL, CASE WHEN x.kind = N'active' THEN 1 ELSE
     CASE WHEN x.kind = N'active' THEN N'Job execution waiting for its steps.'
         ELSE CONCAT(N'Job execution ', LOWER(x.kind), N'.') END,
     NULL, NULL, 1, 0, 0, N'dag of {{job}}', CONCAT(N'scheduled__', x.n), 0
-FROM (SELECT NEWID() AS run, j.job_id, n.n, {_KIND} AS kind,
+FROM (SELECT n.run, j.job_id, n.n, {_KIND} AS kind,
         DATEADD(minute, -1620 * ({{runs}} - n.n) + 1600 + {{number}} % 20, SYSUTCDATETIME()) AS began
-    FROM jobs_internal.jobs AS j CROSS JOIN dbo.numbers AS n
-    WHERE j.job_name = N'{{job}}' AND n.n < {{runs}}) AS x;
+    FROM jobs_internal.jobs AS j CROSS JOIN dbo.runs AS n
+    WHERE j.job_name = N'{{job}}' AND n.job = {{number}}) AS x;
 """
 
 _STEPS = f"""
@@ -107,9 +110,9 @@ _TARGET_LIFECYCLE = """CASE s.lifecycle
         WHEN N'Failed' THEN CASE WHEN n.n % 12 = 5 THEN N'Failed' ELSE N'Succeeded' END
         WHEN N'TimedOut' THEN CASE WHEN n.n % 100 = 7 THEN N'TimedOut' ELSE N'Succeeded' END
         WHEN N'SucceededWithSkipped' THEN CASE WHEN n.n % 50 = 9 THEN N'Skipped' ELSE N'Succeeded' END
-        WHEN N'Canceled' THEN CASE WHEN n.n >= 200 THEN N'Canceled' ELSE N'Succeeded' END
-        WHEN N'WaitingForChildJobExecutions' THEN CASE WHEN n.n >= 150 THEN N'Created' WHEN n.n >= 100 THEN N'InProgress'
-            ELSE N'Succeeded' END
+        WHEN N'Canceled' THEN CASE WHEN n.n >= {targets} * 4 / 5 THEN N'Canceled' ELSE N'Succeeded' END
+        WHEN N'WaitingForChildJobExecutions' THEN CASE WHEN n.n >= {targets} * 3 / 5 THEN N'Created'
+            WHEN n.n >= {targets} * 2 / 5 THEN N'InProgress' ELSE N'Succeeded' END
         ELSE N'Succeeded' END"""
 
 _TARGETS = f"""
@@ -133,8 +136,8 @@ SELECT NEWID(), x.job_execution_id, x.job_id, 2, x.step_id,
     CASE WHEN x.lifecycle NOT IN (N'Created', N'Canceled') THEN NEWID() END,
     CASE WHEN x.lifecycle NOT IN (N'Created', N'Canceled') THEN x.began END,
     CASE WHEN x.lifecycle NOT IN (N'Created', N'Canceled') THEN '{{agent}}' END,
-    CASE x.lifecycle WHEN N'Succeeded' THEN N'succeeded' WHEN N'Failed' THEN N'failed' WHEN N'TimedOut' THEN N'timed_out'
-        WHEN N'Skipped' THEN N'skipped' WHEN N'Canceled' THEN N'cancelled' END,
+    CASE x.lifecycle WHEN N'Succeeded' THEN N'succeeded' WHEN N'Failed' THEN N'failed'
+        WHEN N'TimedOut' THEN N'timed_out' WHEN N'Skipped' THEN N'skipped' WHEN N'Canceled' THEN N'cancelled' END,
     CASE WHEN x.lifecycle = N'Failed' THEN 208 END, N'run', x.n,
     CASE WHEN x.lifecycle NOT IN (N'Created', N'Canceled') THEN 1 END
 FROM (SELECT s.job_execution_id, s.job_id, s.step_id, s.airflow_dag_id, s.airflow_run_id, t.target_id, t.server_name,

@@ -9,15 +9,15 @@ __all__ = ["section"]
 
 _INTRODUCTION = """## A history of {executions:,} rows
 
-`python -m benchmarks.history` fills a job database with {executions:,} rows of `jobs.job_executions` over 45 days
-({attempts:,} attempts and {messages:,} messages with them), and then asks the sixteen monitoring queries, writes, and
-purges. {date}, {cores} cores for the server and the client together, Python {python}, pyodbc {pyodbc}, server:
-{engine}.
+`python -m benchmarks.history` fills a job database with {executions:,} rows of `jobs.job_executions` over 45 days,
+{targets:,} of them of targets, with {attempts:,} attempts and {messages:,} messages. Then it asks
+the sixteen monitoring queries, writes, and purges. {date}; {cores} cores for the server and the client together;
+Python {python}, pyodbc {pyodbc}; server: {engine}.
 
 SQL Server itself was not at hand: this is T-SQL on PostgreSQL's planner. The indexes
-([what each is for](job_database.md#history-and-its-size)) are seeks by the same columns on both; filtered ones have a
-literal in the query, or an equality, from which either engine sees that they apply. Times on SQL Server remain to be
-measured: `--server` names one.
+([what each is for](job_database.md#history-and-its-size)) are chosen for SQL Server alike: the same columns are sought
+there, a filter is one that a literal in the view or the query implies, and its column is in the index. How long it
+takes there is to be measured: `--server` names one.
 
 ### Monitoring queries
 
@@ -69,9 +69,7 @@ def _writers(raw: Mapping[str, Any]) -> str:
         f"| {call} | " + " | ".join(f"{_ms(way['calls'][call][it])}" for way in ways for it in ("mean", "p95")) + " |"
         for call in raw["writers"]["calls"]
     ]
-    rows.append(
-        f"| targets a second by {ways[0]['threads']} writers |" + "".join(f" {_rate(way)} | |" for way in ways)
-    )
+    rows.append(f"| targets a second by {ways[0]['threads']} writers |" + "".join(f" {_rate(way)} | |" for way in ways))
     return (
         "### Writing\n\n"
         "One target after the other, in an empty job database and in the full one, with the indexes and without;"
@@ -108,7 +106,7 @@ def _purge(raw: Mapping[str, Any]) -> str:
         f" {purge['package']['rows_per_second'] / full['targets_per_second']['mean']:.1f} times as many rows a second"
         f" as {full['threads']} writers make that do nothing else.\n\n"
         + _table("| | Rows | Seconds | Rows a second | Longest batch, ms |", rows)
-        + f"What {full['threads']} writers notice of it; milliseconds:\n\n"
+        + f"\nWhat {full['threads']} writers notice of it; milliseconds:\n\n"
         + _table("| | Mean | 95 % below | Longest |", calls)
     )
 
