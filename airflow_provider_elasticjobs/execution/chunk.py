@@ -7,9 +7,10 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import methodcaller
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError, ExecutionReleasedError, JobDatabaseError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
@@ -18,7 +19,8 @@ from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.execution.turns import Turns
 from airflow_provider_elasticjobs.job_database.chunks import ChunkRow, begin_chunk
-from airflow_provider_elasticjobs.job_database.records import AirflowRef
+from airflow_provider_elasticjobs.job_database.claims import claim_fresh_targets
+from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle, combine
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
@@ -30,6 +32,9 @@ __all__ = ["MOST_LINES", "ChunkExecution", "ChunkResult"]
 
 #: Lines of one database that a chunk's log takes.
 MOST_LINES = 100
+
+#: Rows that are claimed together, ahead of their turns.
+_CLAIMED_AT_ONCE = 20
 
 #: Databases that a chunk's message names.
 _MOST_NAMED = 5
@@ -144,14 +149,27 @@ class ChunkExecution:
         access = {conn_id: self._access(conn_id) for conn_id in {row.target.conn_id for row in rows}}
         # A thread for each that works or waits: those who wait would keep others from theirs.
         with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="elasticjobs-chunk") as threads:
-            for row in rows:
+            claims: Mapping[UUID, Claim] = {}
+            for place, row in enumerate(rows):
                 self._turns.take()
                 if self._halt is _RELEASE or self._is_broken:
                     self._turns.give_back()
                     return
+                if place % _CLAIMED_AT_ONCE == 0:
+                    claims = self._claimed(rows[place : place + _CLAIMED_AT_ONCE])
                 # Airflow finds a task's log by context variables; a thread starts without them.
                 context = contextvars.copy_context()
-                threads.submit(context.run, self._run_target, row, access[row.target.conn_id])
+                claim = claims.get(row.execution_id)
+                threads.submit(context.run, self._run_target, row, access[row.target.conn_id], claim)
+
+    def _claimed(self, rows: Sequence[ChunkRow]) -> Mapping[UUID, Claim]:
+        """Claim what is fresh among consecutive rows; what is not claimed here is claimed when its turn comes."""
+        some = replace(self.order.chunk, first=rows[0].ordinal, last=rows[-1].ordinal)
+        try:
+            return claim_fresh_targets(self._agent.job_database, some, self._airflow, self._agent.record)
+        except ElasticJobsError as error:
+            self._log(logging.WARNING, f"Rows could not be claimed together: {error}")
+            return {}
 
     def _access(self, conn_id: str | None) -> TargetAccess:
         try:
@@ -159,7 +177,7 @@ class ChunkExecution:
         except ElasticJobsError as error:
             return TargetAccess(_refuse(error))
 
-    def _run_target(self, row: ChunkRow, access: TargetAccess) -> None:
+    def _run_target(self, row: ChunkRow, access: TargetAccess, claim: Claim | None) -> None:
         label = row.target.label
         try:
             self._ends[label] = self._run_execution(
@@ -173,6 +191,7 @@ class ChunkExecution:
                     log=_bounded(self._log, label),
                     output=self._output,
                     aside=self._turns.aside,
+                    claim=claim,
                 )
             )
         except ExecutionReleasedError as error:

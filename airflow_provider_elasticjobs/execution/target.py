@@ -19,6 +19,7 @@ from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.waiting_room import ROLLOUT, pauses
 from airflow_provider_elasticjobs.job_database import executions
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.places import note_waiting
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
@@ -55,6 +56,7 @@ class TargetExecution:
     :param errors: the connection's table of error numbers.
     :param output: the place that the order's output names.
     :param aside: entered while it only waits, for a place or for its next attempt: others may work meanwhile.
+    :param claim: on the row, if it is claimed already.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class TargetExecution:
         errors: ErrorTable = DEFAULT_ERRORS,
         output: OutputPlace | None = None,
         aside: Callable[[], AbstractContextManager[object]] = nullcontext,
+        claim: Claim | None = None,
     ) -> None:
         self.order = order
         self._airflow = airflow
@@ -79,6 +82,7 @@ class TargetExecution:
         self._errors = errors
         self._output = output
         self._aside = aside
+        self._claim = claim
         self._stop = StopSignal(order.target.label)
         self._ended: Ending | None = None
 
@@ -92,7 +96,7 @@ class TargetExecution:
             when it is back.
         :raises JobDatabaseError: if the job database refuses a write.
         """
-        claim = executions.claim_target(
+        claim = self._claim or claim_target(
             self._agent.job_database, self.order.execution_id, self._airflow, self._agent.record
         )
         if isinstance(claim, AlreadyFinished):

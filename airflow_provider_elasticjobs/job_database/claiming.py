@@ -21,6 +21,7 @@ __all__ = [
     "IS_NOT_SUPERSEDED",
     "REOPEN_PARENT",
     "TAKE",
+    "TAKE_EACH",
     "claim_values",
 ]
 
@@ -49,10 +50,15 @@ IS_NOT_SUPERSEDED = """NOT (claim_id IS NOT NULL AND airflow_try_number IS NOT N
 #: Whether the run ``@run`` was asked to stop.
 IS_CANCELLED = "EXISTS (SELECT 1 FROM jobs_internal.job_cancellations WHERE job_execution_id = @run)"
 
-#: Assignments that give the row to the claim.
-TAKE = """claim_id = @claim, claim_time = @now, agent_id = @agent,
+_TAKEN_BY = """claim_time = @now, agent_id = @agent,
     airflow_dag_id = @dag, airflow_run_id = @dag_run, airflow_task_id = @task, airflow_map_index = @map_index,
     airflow_try_number = @try, airflow_clear_number = @clear"""
+
+#: Assignments that give the row to the claim.
+TAKE = f"claim_id = @claim, {_TAKEN_BY}"
+
+#: Assignments that give each row to a claim of its own.
+TAKE_EACH = f"claim_id = NEWID(), {_TAKEN_BY}"
 
 #: The row ``@execution``, as long as it belongs to the claim.
 FENCE = "execution_id = @execution AND claim_id = @claim"

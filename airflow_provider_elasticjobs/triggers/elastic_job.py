@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
@@ -82,7 +83,7 @@ class ElasticJobTrigger(BaseTrigger):
         )
         # The triggerer finds a task's log by context variables; a thread starts without them.
         context = contextvars.copy_context()
-        self._work = this_process().threads.submit(context.run, self._target_run.run)
+        self._work = this_process().threads.submit(functools.partial(context.run, self._target_run.run))
         self._end = asyncio.wrap_future(self._work)
         try:
             result = await asyncio.shield(self._end)

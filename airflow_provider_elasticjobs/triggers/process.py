@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 from airflow.sdk.configuration import conf
 
@@ -14,6 +13,7 @@ from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.hooks.elasticjobs import ElasticJobsHook
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.triggers.script_threads import ScriptThreads
 
 __all__ = [
     "DEFAULT_PATIENCE",
@@ -65,10 +65,9 @@ class ScriptProcess:
         self._agents: dict[str, tuple[ConnectionSettings, JobAgent]] = {}
 
     @functools.cached_property
-    def threads(self) -> ThreadPoolExecutor:
+    def threads(self) -> ScriptThreads:
         """The threads that run scripts for triggers; work above their number waits."""
-        size = conf.getint("elasticjobs", "trigger_threads", fallback=DEFAULT_TRIGGER_THREADS)
-        return ThreadPoolExecutor(size, thread_name_prefix="elasticjobs-script")
+        return ScriptThreads(conf.getint("elasticjobs", "trigger_threads", fallback=DEFAULT_TRIGGER_THREADS))
 
     def agent(self, conn_id: str) -> JobAgent:
         """Return this process's agent for a job database: the same one as long as the connection does not change.

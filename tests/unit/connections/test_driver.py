@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,13 @@ import pytest
 from airflow_provider_elasticjobs.connections import driver as module
 from airflow_provider_elasticjobs.connections.driver import find_driver, load_pyodbc, missing_library, packaged_driver
 from airflow_provider_elasticjobs.exceptions import DriverNotFoundError
+
+
+@pytest.fixture(autouse=True)
+def nothing_found_yet() -> Iterator[None]:
+    module._found_driver.cache_clear()
+    yield
+    module._found_driver.cache_clear()
 
 
 @pytest.fixture
@@ -26,6 +34,8 @@ def test_the_newest_registered_driver_is_taken(registered: list[str]) -> None:
     registered += ["FreeTDS", "ODBC Driver 17 for SQL Server", "ODBC Driver 18 for SQL Server"]
     assert find_driver() == "ODBC Driver 18 for SQL Server"
     registered.pop()
+    assert find_driver() == "ODBC Driver 18 for SQL Server", "it is looked for once in a process"
+    module._found_driver.cache_clear()
     assert find_driver() == "ODBC Driver 17 for SQL Server"
 
 
@@ -34,6 +44,8 @@ def test_freetds_is_no_substitute(registered: list[str], monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "packaged_driver", lambda: None)
     with pytest.raises(DriverNotFoundError, match=r"msodbcsql18.*mssql-python-odbc"):
         find_driver()
+    registered.append("ODBC Driver 18 for SQL Server")
+    assert find_driver() == "ODBC Driver 18 for SQL Server"
 
 
 def test_without_a_registered_one_the_packages_is_taken(registered: list[str]) -> None:

@@ -23,4 +23,4 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     yield made
     for execution in made.made:
         execution.end(RuntimeError("the test is over"))
-    process.threads.shutdown(wait=True)
+    process.threads.shutdown()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+from airflow_provider_elasticjobs.triggers.script_threads import ScriptThreads
 
 ORDER: dict[str, Any] = {
     "execution_id": "2f6d7b51-0a5e-4d7e-8b53-1f4c1f5f2a10",
@@ -120,7 +120,7 @@ class FakeProcess:
     """A process with an agent that is only a name, and as many threads as a test needs."""
 
     def __init__(self, threads: int = 4) -> None:
-        self.threads = ThreadPoolExecutor(threads)
+        self.threads = ScriptThreads(threads)
         self.agents_asked: list[str] = []
 
     def agent(self, conn_id: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import json
 import threading
 from collections.abc import Awaitable, Callable
@@ -136,7 +137,7 @@ class TestOnKill:
         release = _occupy(full)
         as_the_triggerer_does(act)
         release()
-        full.threads.shutdown(wait=True)
+        full.threads.shutdown()
         assert [execution.calls for execution in stage.made] == [["cancel"]]
 
     def test_it_does_not_wait_for_ever(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,11 +226,11 @@ class TestCleanup:
         release = _occupy(full)
         as_the_triggerer_does(act)
         release()
-        full.threads.shutdown(wait=True)
+        full.threads.shutdown()
         assert stage.made == []
 
 
 def _occupy(process: FakeProcess) -> Callable[[], Any]:
     free = threading.Event()
-    process.threads.submit(free.wait, 20)
+    process.threads.submit(functools.partial(free.wait, 20))
     return free.set

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 
 import pytest
@@ -36,8 +37,19 @@ def test_a_connection_that_was_changed_gets_another_agent(known: dict[str, Conne
 
 def test_the_number_of_threads_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__ELASTICJOBS__TRIGGER_THREADS", "7")
-    threads = ScriptProcess().threads
-    assert threads._max_workers == 7
+    threads, all_at_work, go = ScriptProcess().threads, threading.Barrier(8), threading.Event()
+
+    def work() -> None:
+        all_at_work.wait(20)
+        go.wait(20)
+
+    futures = [threads.submit(work) for _ in range(7)]
+    waiting = threads.submit(go.is_set)
+    all_at_work.wait(20)
+    assert not waiting.running()
+    go.set()
+    assert [future.result(20) for future in futures] == [None] * 7
+    assert waiting.result(20) is True
     threads.shutdown()
 
 

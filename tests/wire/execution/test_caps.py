@@ -19,6 +19,7 @@ from airflow_provider_elasticjobs.execution.ending import StopReason
 from airflow_provider_elasticjobs.job_database import executions
 from airflow_provider_elasticjobs.job_database.agents import heartbeat
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
@@ -131,7 +132,7 @@ def _killed(run: Run, database: str, attempt: int = 1, *, beats: bool = False) -
     if beats:
         heartbeat(run.job_database, agent)
     airflow = AirflowRef("dag", "run", "run", run.databases.index(database))
-    claim = executions.claim_target(run.job_database, run.orders[database].execution_id, airflow, agent)
+    claim = claim_target(run.job_database, run.orders[database].execution_id, airflow, agent)
     assert isinstance(claim, Claim)
     assert executions.begin_attempt(run.job_database, claim, attempt).begun
     return claim

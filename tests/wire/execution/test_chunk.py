@@ -22,6 +22,7 @@ from airflow_provider_elasticjobs.job_database import executions
 from airflow_provider_elasticjobs.job_database.agents import heartbeat
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
 from airflow_provider_elasticjobs.job_database.waves import begin_wave
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
@@ -97,7 +98,7 @@ def _held(run: Run, database: str) -> Claim:
     agent = JobAgent(run.job_database).record
     heartbeat(run.job_database, agent)
     airflow = AirflowRef("dag", "run", "run", 7)
-    claim = executions.claim_target(run.job_database, run.orders[database].execution_id, airflow, agent)
+    claim = claim_target(run.job_database, run.orders[database].execution_id, airflow, agent)
     assert isinstance(claim, Claim)
     assert executions.begin_attempt(run.job_database, claim, 1).begun
     return claim
@@ -246,7 +247,7 @@ class TestComesAgain:
         run = counted_run(3)
         later = AirflowRef("dag", "run", "run", 1, 5)
         for name in run.databases:
-            executions.claim_target(run.job_database, run.orders[name].execution_id, later, run.agent.record)
+            claim_target(run.job_database, run.orders[name].execution_id, later, run.agent.record)
         result = run.chunk(at_once=1).run()
         assert _ends(result)[0] is JobDatabaseError
         assert result.lifecycle is Lifecycle.FAILED
@@ -331,9 +332,7 @@ class TestStop:
         started = Started(run.chunk(at_once=2))
         _until(_begun(run, 2))
         other = AirflowRef("dag", "run", "run", 1, 2)
-        taken = executions.claim_target(
-            run.job_database, run.orders[run.databases[0]].execution_id, other, run.agent.record
-        )
+        taken = claim_target(run.job_database, run.orders[run.databases[0]].execution_id, other, run.agent.record)
         assert isinstance(taken, Claim)
         started.execution.cancel()
         assert _ends(started.result(30)) == [ClaimLostError, Lifecycle.CANCELED]

@@ -16,8 +16,9 @@ from airflow_provider_elasticjobs.execution.reconcile import Reconciliation, rec
 from airflow_provider_elasticjobs.execution.session import acquire_step_lock, step_is_running, step_lock_name
 from airflow_provider_elasticjobs.job_database.agents import settle_leftovers
 from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt
 from airflow_provider_elasticjobs.job_database.records import Agent, AirflowRef, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.targets import Target

@@ -18,6 +18,7 @@ from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.job_database import executions
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.purge import purge_history
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, Claim, Settled
@@ -56,7 +57,7 @@ def roll_out(new_run: NewRun) -> NewRun:
 def claim(run: Run, database: str, *, clear_number: int = 0, agent: JobAgent | None = None) -> Claim | AlreadyFinished:
     airflow = AirflowRef("dag", "run", "run", run.databases.index(database), clear_number + 1, clear_number)
     record = (agent or JobAgent(run.job_database)).record
-    return executions.claim_target(run.job_database, run.orders[database].execution_id, airflow, record)
+    return claim_target(run.job_database, run.orders[database].execution_id, airflow, record)
 
 
 def begun(run: Run, database: str, **claimed: Any) -> Claim:
@@ -435,7 +436,7 @@ def _fail_some(settings: ConnectionSettings, server: str, database: str, rows: l
 
     def work(numbered: tuple[int, UUID]) -> int:
         number, row = numbered
-        found = executions.claim_target(job_database, row, AirflowRef("dag", "run", "run", number), agent)
+        found = claim_target(job_database, row, AirflowRef("dag", "run", "run", number), agent)
         if isinstance(found, AlreadyFinished):
             return 0
         time.sleep(chance.uniform(0, 0.05))

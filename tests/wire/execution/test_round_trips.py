@@ -61,6 +61,18 @@ def test_a_target_takes_three_round_trips(
     assert len(_asked(sandbox, installed, before)) == (3 + in_chunks) * len(run.databases)
 
 
+def test_a_target_is_asked_for_its_lock_the_script_and_what_is_left_open(
+    new_run: NewRun, sandbox: SandboxClient
+) -> None:
+    run = new_run("SELECT 'the script';\nGO\nPRINT 'done';", databases=1)
+    (database,) = run.databases
+    assert run.execution(database).run().lifecycle is Lifecycle.SUCCEEDED
+    asked = sandbox.statements(database=database)
+    words = ("getapplock", "the script", "done", "TRANCOUNT")
+    assert [next(word for word in words if word in one["text"]) for one in asked] == list(words)
+    assert len({one["session_id"] for one in asked}) == 1
+
+
 def test_each_further_attempt_takes_two_more(new_run: NewRun, sent: list[BoundBatch], in_chunks: bool) -> None:
     run = new_run("THROW 50001, 'come again', 1;")
     sent.clear()
@@ -70,11 +82,11 @@ def test_each_further_attempt_takes_two_more(new_run: NewRun, sent: list[BoundBa
 
 
 @pytest.mark.parametrize("in_chunks", ["single"], indirect=True)
-def test_a_chunk_takes_one_round_trip_more_than_its_targets(new_run: NewRun, sent: list[BoundBatch]) -> None:
-    run = new_run("SELECT 1;", databases=3)
+def test_a_chunk_takes_two_round_trips_a_target_and_one_for_twenty(new_run: NewRun, sent: list[BoundBatch]) -> None:
+    run = new_run("SELECT 1;", databases=21)
     sent.clear()
     assert run.chunk().run().lifecycle is Lifecycle.SUCCEEDED
-    assert len(sent) == 1 + 3 * 3
+    assert len(sent) == 1 + 2 + 2 * 21
 
 
 def test_five_thousand_targets_are_registered_in_few_batches_of_few_arguments(

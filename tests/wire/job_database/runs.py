@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.definitions import register_job
-from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target, finish_target
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt, finish_target
 from airflow_provider_elasticjobs.job_database.records import (
     Agent,
     AirflowRef,

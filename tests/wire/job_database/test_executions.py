@@ -7,13 +7,9 @@ import pytest
 
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.executions import (
-    begin_attempt,
-    claim_target,
-    finish_target,
-    wait_for_retry,
-)
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt, finish_target, wait_for_retry
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import job_message, step_message, target_message

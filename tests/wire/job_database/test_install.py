@@ -12,7 +12,8 @@ import pytest
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError
 from airflow_provider_elasticjobs.job_database.attempt_history import attempts
 from airflow_provider_elasticjobs.job_database.batch import Batch
-from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target, finish_target
+from airflow_provider_elasticjobs.job_database.claims import claim_target
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt, finish_target
 from airflow_provider_elasticjobs.job_database.inspection import inspect_job_database
 from airflow_provider_elasticjobs.job_database.install import current_version, upgrade
 from airflow_provider_elasticjobs.job_database.purge import Purged, purge_history

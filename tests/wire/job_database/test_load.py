@@ -14,8 +14,9 @@ import pytest
 
 from airflow_provider_elasticjobs.job_database.agents import heartbeat, settle_leftovers
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target, finish_target
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt, finish_target
 from airflow_provider_elasticjobs.job_database.history import count_targets
 from airflow_provider_elasticjobs.job_database.records import Agent, AirflowRef, Claim, RegisteredTarget, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt
 from airflow_provider_elasticjobs.job_database.history import count_targets
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle, combine
