@@ -11,9 +11,10 @@ from itertools import repeat
 from uuid import uuid4
 
 from airflow_provider_elasticjobs.job_database.chunks import begin_chunk
+from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.definitions import register_job
-from airflow_provider_elasticjobs.job_database.executions import begin_attempt, claim_target, finish_target
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt, finish_target
 from airflow_provider_elasticjobs.job_database.records import Agent, AirflowRef, AlreadyFinished, RegisteredTarget
 from airflow_provider_elasticjobs.job_database.registering import register_targets
 from airflow_provider_elasticjobs.job_database.steps import start_step
