@@ -66,7 +66,7 @@ def _slowest(raw: Mapping[str, Any]) -> str:
 def _writers(raw: Mapping[str, Any]) -> str:
     ways = [raw["writers_empty"], raw["writers"], raw["without_indexes"]["writers"]]
     rows = [
-        f"| {call} | " + " | ".join(f"{_ms(way['calls'][call][it])}" for way in ways for it in ("mean", "p95")) + " |"
+        f"| {call} | " + " | ".join(_mean_and_most(way["calls"][call]) for way in ways) + " |"
         for call in raw["writers"]["calls"]
     ]
     rows.append(f"| targets a second by {ways[0]['threads']} writers |" + "".join(f" {_rate(way)} | |" for way in ways))
@@ -77,9 +77,16 @@ def _writers(raw: Mapping[str, Any]) -> str:
     ) + _table("| | Empty: mean | 95 % below | Full: mean | 95 % below | Without: mean | 95 % below |", rows)
 
 
+def _mean_and_most(call: Mapping[str, Any]) -> str:
+    return f"{_ms(call['mean'])} | {_ms(call['p95']) if call['samples'] > 1 else ''}"
+
+
 def _rate(writers: Mapping[str, Any]) -> str:
     rate = writers["targets_per_second"]
     return f"{rate['mean']:.0f} (sd {rate['sd']:.0f})"
+
+
+_CALLS = ("claim", "begin", "finish")
 
 
 def _purge(raw: Mapping[str, Any]) -> str:
@@ -98,13 +105,17 @@ def _purge(raw: Mapping[str, Any]) -> str:
     calls = [
         f"| {call} | {_ms(busy['calls'][call]['mean'])} | {_ms(busy['calls'][call]['p95'])} |"
         f" {_ms(busy['calls'][call]['max'])} |"
-        for call in ("claim", "begin", "finish")
+        for call in _CALLS
     ]
+    rate = full["targets_per_second"]["mean"]
+    noticed = sum(busy["calls"][call]["mean"] for call in _CALLS)
     return (
         "### Purging\n\n"
-        "Rows are those of `jobs.job_executions`; their attempts and messages go with them. The purge removes"
-        f" {purge['package']['rows_per_second'] / full['targets_per_second']['mean']:.1f} times as many rows a second"
-        f" as {full['threads']} writers make that do nothing else.\n\n"
+        "Rows are those of `jobs.job_executions`; their attempts and messages go with them. Beside"
+        f" {full['threads']} writers that do nothing else, the purge removes"
+        f" {busy['rows_per_second'] / rate:.0f} times as many rows a second as they make when they are alone. A target"
+        f" takes each of them {_ms(full['threads'] / rate)} ms when they are alone, and {_ms(noticed)} ms during the"
+        " purge.\n\n"
         + _table("| | Rows | Seconds | Rows a second | Longest batch, ms |", rows)
         + f"\nWhat {full['threads']} writers notice of it; milliseconds:\n\n"
         + _table("| | Mean | 95 % below | Longest |", calls)
