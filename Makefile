@@ -5,8 +5,9 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-# The quick ones first; those with a whole Airflow last
-TESTS ?= $(filter-out %__pycache__ tests/airflow,$(patsubst %/,%,$(sort $(wildcard tests/*/)))) tests/airflow
+# Those with a whole Airflow begin first: they go one after another, and wait much, beside all others
+TESTS ?= tests/airflow $(filter-out %__pycache__ tests/airflow,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
+WORKERS ?= 2
 KEEP ?=
 DEMO_PORT ?=
 MAKEFLAGS += --no-print-directory
@@ -23,8 +24,8 @@ install: ## system libraries, $(VENV), the package in it; quick when everything 
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 7))' || { echo "$(PYTHON) does not run or is too old; Python 3.10 to 3.13 is needed (make ... PYTHON=...)" >&2; exit 1; }
 	@VENV=$(VENV) $(PYTHON) dev/install.py
 
-test: install ## all tests; narrow them with TESTS=tests/unit PYTEST_ARGS="-k name"
-	@$(RUN) -m pytest $(TESTS) $(PYTEST_ARGS)
+test: install ## all tests, two at a time; TESTS=tests/unit PYTEST_ARGS="-k name" narrows them, WORKERS=0 is one by one
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadgroup $(TESTS) $(PYTEST_ARGS)
 
 reliability: install ## run the matrix of faults, and write its table into docs/reliability.md
 	@ELASTICJOBS_WRITE_RELIABILITY=1 $(RUN) -m pytest tests/wire/reliability $(PYTEST_ARGS)

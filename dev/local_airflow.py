@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.metadata import version
@@ -47,6 +47,7 @@ class LocalAirflow(AirflowClient):
 
     :param folder: its own; created, and kept when it stops
     :param dags: the folder with DAG files
+    :param components: name and ``airflow`` arguments of each process, for example a second triggerer's
     :param environment: variables for every component, for example ``AIRFLOW__...`` settings or ``PYTHONPATH``
     :param parallelism: tasks that run at once
     :param port: of UI and API; a free one by default
@@ -61,6 +62,7 @@ class LocalAirflow(AirflowClient):
         folder: Path,
         dags: Path,
         *,
+        components: Mapping[str, Sequence[str]] = COMPONENTS,
         environment: Mapping[str, str] | None = None,
         parallelism: int = 8,
         port: int | None = None,
@@ -72,6 +74,7 @@ class LocalAirflow(AirflowClient):
         settings = AirflowSettings(folder.resolve(), dags.resolve(), parallelism, port or free_port())
         super().__init__(settings.url, settings.username, settings.password)
         self._port_is_chosen = port is not None
+        self._commands = components
         self._extra_environment = dict(environment or {})
         self._start_timeout = start_timeout
         self._database_cache = database_cache
@@ -92,7 +95,7 @@ class LocalAirflow(AirflowClient):
                 folder=settings.folder,
                 lock=self._lock,
             )
-            for name, arguments in COMPONENTS.items()
+            for name, arguments in self._commands.items()
         }
 
     def __enter__(self) -> Self:
@@ -152,7 +155,7 @@ class LocalAirflow(AirflowClient):
     def component(self, name: str) -> GuardedProcess:
         """Return one component's process, to look at it or to harm it.
 
-        :param name: 'scheduler', 'triggerer', 'dag-processor' or 'api-server'
+        :param name: 'scheduler', 'triggerer', 'dag-processor', 'api-server', or another of ``components``
         """
         return self._components[name]
 

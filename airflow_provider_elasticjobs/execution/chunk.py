@@ -12,7 +12,12 @@ from operator import methodcaller
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from airflow_provider_elasticjobs.exceptions import ElasticJobsError, ExecutionReleasedError, JobDatabaseError
+from airflow_provider_elasticjobs.exceptions import (
+    ClaimLostError,
+    ElasticJobsError,
+    ExecutionReleasedError,
+    JobDatabaseError,
+)
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.attempt import Connector
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
@@ -114,6 +119,7 @@ class ChunkExecution:
 
         :returns: how it ended; databases that had ended before count as they did.
         :raises ExecutionReleasedError: if :meth:`release` stopped it; rows that have not ended are as active as before.
+        :raises ClaimLostError: if another process has taken rows over; the work on all others has ended.
         :raises JobDatabaseError: if the job database does not tell the chunk's targets.
         """
         chunk = self.order.chunk
@@ -125,6 +131,9 @@ class ChunkExecution:
             self._work_on(open_rows)
         if self._halt is _RELEASE:
             raise ExecutionReleasedError(f"{chunk.label} are left for another process to take over")
+        for end in self._ends.values():
+            if isinstance(end, ClaimLostError):
+                raise end
         return self._result()
 
     def cancel(self) -> None:

@@ -160,7 +160,7 @@ SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations 
     last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=" " + LOST)}
         WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=NEVER_BEGUN)}
         ELSE last_message END,
-    waiting_cause = NULL, claim_id = @sweep
+    waiting_cause = NULL, claim_id = @sweep, settled_by = @sweep
 WHERE execution_id IN (SELECT execution_id FROM @left) AND {_IS_LEFT} AND {_MAY_END};
 {lose_attempts(_IS_SWEPT)}
 COMMIT TRANSACTION;
@@ -169,7 +169,7 @@ SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations 
             WHERE c.job_execution_id = jobs_internal.executions.job_execution_id) THEN 'Canceled' ELSE 'Failed' END,
     is_active = 0, end_time = @now, next_attempt_start_time = NULL, outcome = 'failed',
     last_message = {step_sentence("'Failed'", "step_id")} + N' The process that evaluated its targets has ended.',
-    claim_id = @sweep
+    claim_id = @sweep, settled_by = @sweep
 WHERE target_type = 'TargetGroup' AND {_IS_LEFT}
     AND lifecycle IN ('InProgress', 'WaitingForRetry')
     AND (agent_id IS NOT NULL OR @with_created = 1 OR EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
@@ -177,7 +177,7 @@ WHERE target_type = 'TargetGroup' AND {_IS_LEFT}
 UPDATE jobs_internal.executions SET is_outdated = 0 WHERE {_IS_ABANDONED};
 DELETE FROM jobs_internal.agents WHERE heartbeat_time < @cutoff AND {_HAS_NOTHING};
 SELECT execution_id, job_execution_id, step_id, target_server_name, target_database_name, lifecycle
-FROM jobs_internal.executions WHERE claim_id = @sweep
+FROM jobs_internal.executions WHERE settled_by = @sweep AND claim_id = @sweep
 ORDER BY job_execution_id, step_id, target_ordinal;
 SELECT e.job_execution_id, MAX(CASE WHEN s.is_active = 1 THEN s.step_id ELSE 0 END) AS step_id
 FROM jobs_internal.executions AS e

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_elasticjobs.exceptions import ElasticJobsError
+from airflow_provider_elasticjobs.exceptions import ClaimLostError, ElasticJobsError
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 
@@ -30,6 +30,10 @@ _CANCEL_SECONDS = 23.0
 _QUESTION_SECONDS = 5.0
 #: Seconds that a script may take to end when the triggerer stops, which is killed after 10.
 _RELEASE_SECONDS = 8.0
+#: Seconds after which Airflow has taken a trigger from all triggerers but one; each asks about once a second.
+_RIVAL_SECONDS = 5.0
+#: How often a trigger begins, at most, when others take its rows over.
+_MOST_BEGINNINGS = 5
 
 
 class ElasticJobTrigger(BaseTrigger):
@@ -75,6 +79,35 @@ class ElasticJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Run the script, and yield the one event that ends the task."""
+        try:
+            result = await self._result()
+        except ElasticJobsError as error:
+            self._say(logging.ERROR, str(error))
+            yield TaskFailedEvent()
+            return
+        except Exception:
+            # Letting it out would send the task back to a worker, only to fail there.
+            self.log.exception("The script could not be run")
+            yield TaskFailedEvent()
+            return
+        yield _event(result.lifecycle)
+
+    async def _result(self) -> TargetResult | ChunkResult:
+        """Run the script, again if another process has taken the row over and this one is still asked for it.
+
+        For a moment two triggerers may run the same trigger: one that was too slow to give signs of life and the one
+        that has it now, or any two on SQLite, where Airflow hands triggers out without a lock. The wrong one must not
+        end the task; it is told to go within a second or two. The right one goes on with what the other one left.
+        """
+        for _ in range(_MOST_BEGINNINGS - 1):
+            try:
+                return await self._run_once()
+            except ClaimLostError as error:
+                self._say(logging.WARNING, f"{error}; looking again in {_RIVAL_SECONDS:g} s")
+            await asyncio.sleep(_RIVAL_SECONDS)
+        return await self._run_once()
+
+    async def _run_once(self) -> TargetResult | ChunkResult:
         from airflow_provider_elasticjobs.triggers.process import this_process
         from airflow_provider_elasticjobs.triggers.target_run import TargetRun
 
@@ -89,18 +122,7 @@ class ElasticJobTrigger(BaseTrigger):
         context = contextvars.copy_context()
         self._work = this_process().threads.submit(functools.partial(context.run, self._target_run.run))
         self._end = asyncio.wrap_future(self._work)
-        try:
-            result = await asyncio.shield(self._end)
-        except ElasticJobsError as error:
-            self._say(logging.ERROR, str(error))
-            yield TaskFailedEvent()
-            return
-        except Exception:
-            # Letting it out would send the task back to a worker, only to fail there.
-            self.log.exception("The script could not be run")
-            yield TaskFailedEvent()
-            return
-        yield _event(result.lifecycle)
+        return await asyncio.shield(self._end)
 
     async def on_kill(self) -> None:
         """Stop the script at the server, because somebody marked or cleared the task; wait until its row says so.

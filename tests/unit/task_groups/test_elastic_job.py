@@ -191,6 +191,10 @@ class TestArguments:
         arguments = self.mapped(steps=[JobStep("step1", GROUP, "x.sql", output=output)]).partial_kwargs
         assert arguments["step_output"] == output.to_json()
 
+    def test_all_its_tasks_are_in_the_queue_of_its_default_arguments(self) -> None:
+        tasks = dag_of(default_args={"queue": "eu"}).tasks
+        assert {task.queue for task in tasks} == {"eu"}
+
     def test_retries_meant_for_other_tasks_do_not_multiply_those_of_a_step(self) -> None:
         with DAG("a_dag", schedule=None, default_args={"retries": 3}) as dag:
             ElasticJob("Job1", STEPS)

@@ -76,10 +76,47 @@ class TestEvents:
         stage.ending = lifecycle
         assert [type(one) for one in asyncio.run(events_of(trigger()))] == [event]
 
-    @pytest.mark.parametrize("error", [JobDatabaseError("it is away"), ClaimLostError("taken"), RuntimeError("a bug")])
+    @pytest.mark.parametrize("error", [JobDatabaseError("it is away"), RuntimeError("a bug")])
     def test_whatever_goes_wrong_the_task_does_not_return_to_a_worker(self, stage: Stage, error: Exception) -> None:
         stage.ending = error
         assert [type(one) for one in asyncio.run(events_of(trigger()))] == [TaskFailedEvent]
+
+
+class TestTakenOver:
+    def test_the_one_that_keeps_the_trigger_goes_on_with_what_the_other_left(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(elastic_job, "_RIVAL_SECONDS", 0.01)
+
+        async def act(_: ElasticJobTrigger, task: asyncio.Task[list[TriggerEvent]]) -> None:
+            await until(stage.appeared.is_set)
+            stage.made[0].end(ClaimLostError("taken"))
+            await until(lambda: len(stage.made) == 2)
+            stage.made[1].end(Lifecycle.SUCCEEDED)
+            assert [type(event) for event in await task] == [TaskSuccessEvent]
+
+        as_the_triggerer_does(act)
+
+    def test_the_one_that_loses_the_trigger_says_nothing_and_leaves_the_row_alone(self, stage: Stage) -> None:
+        stage.ending = ClaimLostError("taken")
+        stage.task_state = "deferred"
+
+        async def act(made: ElasticJobTrigger, task: asyncio.Task[list[TriggerEvent]]) -> None:
+            await until(lambda: made._work is not None and made._work.done())
+            task.cancel("user-action")
+            await asyncio.wait([task])
+            assert task.cancelled()
+            await made.on_kill()
+            await made.cleanup()
+
+        as_the_triggerer_does(act)
+        assert [execution.calls for execution in stage.made] == [[]]
+
+    def test_it_does_not_go_on_for_ever(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(elastic_job, "_RIVAL_SECONDS", 0)
+        stage.ending = ClaimLostError("taken")
+        assert [type(one) for one in asyncio.run(events_of(trigger()))] == [TaskFailedEvent]
+        assert len(stage.made) == elastic_job._MOST_BEGINNINGS
 
 
 class TestThreads:

@@ -12,7 +12,7 @@ from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.executions import finish_target
+from airflow_provider_elasticjobs.job_database.executions import begin_attempt, finish_target, wait_for_retry
 from airflow_provider_elasticjobs.job_database.history import executions
 from airflow_provider_elasticjobs.job_database.purge import Purged, purge_history
 from airflow_provider_elasticjobs.job_database.records import AttemptMessage
@@ -168,3 +168,21 @@ SELECT (SELECT COUNT(*) FROM jobs_internal.attempts WHERE execution_id = @id) AS
 """,
     id="uniqueidentifier",
 )
+
+
+@pytest.mark.parametrize("kind", ["messages", "attempts"])
+def test_more_messages_or_attempts_than_a_transaction_takes_go_too(db: JobDatabase, kind: str) -> None:
+    job = new_job()
+    rows = []
+    for run in (Run(db, job), Run(db, job)):
+        claim = run.claim_and_begin(run.begin(1)[0])
+        rows.append(claim.execution_id)
+        for attempt in range(2, 10 if kind == "attempts" else 2):
+            wait_for_retry(db, claim, "no", delay_seconds=0)
+            assert begin_attempt(db, claim, attempt).begun
+        said = [AttemptMessage("message", "hello", 0)] * (9 if kind == "messages" else 0)
+        finish_target(db, claim, Lifecycle.SUCCEEDED, outcome=Outcome.SUCCEEDED, messages=said)
+    kept = (1, 9) if kind == "messages" else (9, 0)
+    assert [_kept(db, row) for row in rows] == [kept, kept]
+    assert purge_history(db, job_name=job.name, rows_at_once=1) == Purged(1, 3)
+    assert [_kept(db, row) for row in rows] == [(0, 0), kept]

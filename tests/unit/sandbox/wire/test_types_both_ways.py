@@ -66,7 +66,7 @@ def test_values_come_back(sql_type: SqlType, value: object) -> None:
     assert read_type == sql_type
 
 
-@pytest.mark.parametrize("sql_type", {value[0] for value in VALUES}, ids=str)
+@pytest.mark.parametrize("sql_type", dict.fromkeys(value[0] for value in VALUES), ids=str)
 def test_null_comes_back(sql_type: SqlType) -> None:
     assert there_and_back(sql_type, None)[1] is None
 
