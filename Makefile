@@ -5,15 +5,16 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-# Those with a whole Airflow begin first: they go one after another, and wait much, beside all others
-TESTS ?= tests/airflow $(filter-out %__pycache__ tests/airflow,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
-WORKERS ?= 2
+# All, unless some are named
+TESTS ?=
+# Those with a whole Airflow go one after another, and wait much: beside them there is room for the others
+QUICK = $(filter-out %__pycache__ tests/airflow,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
 KEEP ?=
 DEMO_PORT ?=
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help install reliability test bench lint format demo screenshot constraints clean
+.PHONY: help install reliability test test-airflow test-quick bench lint format demo screenshot constraints clean
 
 help: ## show this text
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -24,11 +25,15 @@ install: ## system libraries, $(VENV), the package in it; quick when everything 
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 7))' || { echo "$(PYTHON) does not run or is too old; Python 3.10 to 3.13 is needed (make ... PYTHON=...)" >&2; exit 1; }
 	@VENV=$(VENV) $(PYTHON) dev/install.py
 
-test: install ## all tests, two at a time; TESTS=tests/unit PYTEST_ARGS="-k name" narrows them, WORKERS=0 is one by one
-	@$(RUN) -m pytest -n $(WORKERS) --dist loadgroup $(TESTS) $(PYTEST_ARGS)
+test: install ## all tests; narrow them with TESTS=tests/unit PYTEST_ARGS="-k name"
+	@if [ -n "$(TESTS)" ]; then $(RUN) -m pytest $(TESTS) $(PYTEST_ARGS); \
+	else $(MAKE) --jobs=2 --keep-going --output-sync=line test-airflow test-quick; fi
 
-reliability: install ## run the matrix of faults, and write its table into docs/reliability.md
-	@ELASTICJOBS_WRITE_RELIABILITY=1 $(RUN) -m pytest tests/wire/reliability $(PYTEST_ARGS)
+test-airflow:
+	@$(RUN) -m pytest tests/airflow $(PYTEST_ARGS)
+
+test-quick:
+	@$(RUN) -m pytest $(QUICK) $(PYTEST_ARGS)
 
 bench: install ## measure every way to run scripts on fleets, and write docs/benchmarks.md; hours, or BENCH_ARGS="--budget 45"
 	@$(RUN) -m benchmarks $(BENCH_ARGS)

@@ -33,11 +33,10 @@ SETTINGS = {
 }
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    if HERE in item.path.parents:
-        item.add_marker(pytest.mark.airflow)
-        # They share one Airflow, and so one worker of pytest-xdist; it reads the group when all is collected.
-        item.add_marker(pytest.mark.xdist_group("airflow"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.airflow)
 
 
 @pytest.fixture(scope="session")
