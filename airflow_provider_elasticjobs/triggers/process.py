@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import time
 
 from airflow.sdk.configuration import conf
 
@@ -30,6 +31,9 @@ DEFAULT_TRIGGER_THREADS = 1000
 #: Seconds that a write is tried again while the job database is away, unless ``[elasticjobs] job_database_patience``
 #: says otherwise.
 DEFAULT_PATIENCE = 120.0
+
+#: Seconds for which what Airflow said of a connection holds: hundreds of scripts that begin together ask once.
+_SETTINGS_SECONDS = 10.0
 
 #: Connections that a process keeps to its job database; writers take turns on them.
 _JOB_DATABASE_CONNECTIONS = 8
@@ -63,18 +67,32 @@ class ScriptProcess:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._agents: dict[str, tuple[ConnectionSettings, JobAgent]] = {}
+        self._asking = threading.Lock()
+        self._settings: dict[str, tuple[float, ConnectionSettings]] = {}
 
     @functools.cached_property
     def threads(self) -> ScriptThreads:
         """The threads that run scripts for triggers; work above their number waits."""
         return ScriptThreads(conf.getint("elasticjobs", "trigger_threads", fallback=DEFAULT_TRIGGER_THREADS))
 
+    def settings(self, conn_id: str) -> ConnectionSettings:
+        """Return where an Airflow connection leads and as whom; a change is seen after ten seconds at the latest.
+
+        :param conn_id: as :func:`connection_settings` takes it.
+        """
+        with self._asking:
+            until, settings = self._settings.get(conn_id, (0.0, None))
+            if settings is None or until < time.monotonic():
+                settings = connection_settings(conn_id)
+                self._settings[conn_id] = time.monotonic() + _SETTINGS_SECONDS, settings
+            return settings
+
     def agent(self, conn_id: str) -> JobAgent:
         """Return this process's agent for a job database: the same one as long as the connection does not change.
 
         :param conn_id: Airflow connection of the job database.
         """
-        settings = connection_settings(conn_id)
+        settings = self.settings(conn_id)
         with self._lock:
             known = self._agents.get(conn_id)
             if known is None or known[0] != settings:

@@ -18,7 +18,7 @@ from airflow_provider_elasticjobs.execution.order import TargetOrder
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
 from airflow_provider_elasticjobs.triggers.output_place import output_place
-from airflow_provider_elasticjobs.triggers.process import connection_settings, this_process
+from airflow_provider_elasticjobs.triggers.process import this_process
 
 if TYPE_CHECKING:
     import pyodbc
@@ -121,6 +121,6 @@ class TargetRun:
 
 def _settings(conn_id: str) -> ConnectionSettings:
     try:
-        return connection_settings(conn_id)
+        return this_process().settings(conn_id)
     except AirflowNotFoundException as error:
         raise ConnectionSettingsError(str(error)) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_elasticjobs.triggers import elastic_job, process, target_run
-from tests.unit.triggers.fakes import FakeConnector, FakeProcess, FakeSettings, Stage
+from tests.unit.triggers.fakes import FakeConnector, FakeProcess, Stage
 
 
 @pytest.fixture
@@ -16,7 +16,6 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     made = Stage(this)
     monkeypatch.setattr(target_run, "TargetExecution", made.make)
     monkeypatch.setattr(target_run, "connector", FakeConnector)
-    monkeypatch.setattr(target_run, "connection_settings", FakeSettings)
     monkeypatch.setattr(target_run, "this_process", lambda: this)
     monkeypatch.setattr(process, "this_process", lambda: this)
     monkeypatch.setattr(elastic_job, "_task_states", lambda _: {"t_2": made.task_state})

@@ -127,6 +127,9 @@ class FakeProcess:
         self.agents_asked.append(conn_id)
         return f"agent of {conn_id}"
 
+    def settings(self, conn_id: str) -> FakeSettings:
+        return FakeSettings(conn_id)
+
 
 class Stage:
     """Collects the executions that are made, and has answers for those to come."""

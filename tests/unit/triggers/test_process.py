@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_provider_elasticjobs.authentication import SqlLogin
 from airflow_provider_elasticjobs.connections.settings import ConnectionSettings
@@ -27,12 +30,47 @@ def test_a_process_has_one_agent_for_each_job_database(known: dict[str, Connecti
     assert mine.agent("other") is not mine.agent("rows")
 
 
-def test_a_connection_that_was_changed_gets_another_agent(known: dict[str, ConnectionSettings]) -> None:
+def test_a_connection_that_was_changed_gets_another_agent(
+    known: dict[str, ConnectionSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_SETTINGS_SECONDS", -1.0)
     mine = ScriptProcess()
     before = mine.agent("rows")
     known["rows"] = replace(SETTINGS, server="moved.example")
     assert mine.agent("rows") is not before
     assert mine.agent("rows").job_database.server == "moved.example"
+
+
+def test_scripts_that_begin_together_ask_airflow_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(conn_id: str) -> ConnectionSettings:
+        asked.append(conn_id)
+        time.sleep(0.01)
+        return SETTINGS
+
+    monkeypatch.setattr(process, "connection_settings", ask)
+    mine = ScriptProcess()
+    with ThreadPoolExecutor(20) as threads:
+        found = list(threads.map(mine.settings, ["rows"] * 20 + ["other"] * 20))
+    assert sorted(asked) == ["other", "rows"]
+    assert found == [SETTINGS] * 40
+
+
+def test_what_airflow_could_not_say_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([AirflowNotFoundException("there is none"), SETTINGS])
+
+    def ask(conn_id: str) -> ConnectionSettings:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(process, "connection_settings", ask)
+    mine = ScriptProcess()
+    with pytest.raises(AirflowNotFoundException):
+        mine.settings("rows")
+    assert mine.settings("rows") is SETTINGS
 
 
 def test_the_number_of_threads_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_a_refresh_connection_that_is_missing_is_an_error_of_ours(
     def missing(conn_id: str) -> FakeSettings:
         raise AirflowNotFoundException(f"there is no {conn_id}")
 
-    monkeypatch.setattr(target_run_module, "connection_settings", missing)
+    monkeypatch.setattr(stage.process, "settings", missing)
     with pytest.raises(ConnectionSettingsError, match="there is no scripts"):
         stage.execution.open_master("s", "master", "x")
 
