@@ -27,7 +27,7 @@ install: ## system libraries, $(VENV), the package in it; quick when everything 
 
 test: install ## all tests; narrow them with TESTS=tests/unit PYTEST_ARGS="-k name"
 	@if [ -n "$(TESTS)" ]; then $(RUN) -m pytest $(TESTS) $(PYTEST_ARGS); \
-	else $(MAKE) --jobs=2 --keep-going --output-sync=line test-airflow test-quick; fi
+	else $(MAKE) --jobs=2 --keep-going test-airflow test-quick; fi
 
 test-airflow:
 	@$(RUN) -m pytest tests/airflow $(PYTEST_ARGS)
