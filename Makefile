@@ -5,16 +5,14 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-# All, unless some are named
-TESTS ?=
-# Those with a whole Airflow go one after another, and wait much: beside them there is room for the others
-QUICK = $(filter-out %__pycache__ tests/airflow,$(patsubst %/,%,$(sort $(wildcard tests/*/))))
+# The quick ones first; those with a whole Airflow last
+TESTS ?= $(filter-out %__pycache__ tests/airflow,$(patsubst %/,%,$(sort $(wildcard tests/*/)))) tests/airflow
 KEEP ?=
 DEMO_PORT ?=
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help install reliability test test-airflow test-quick bench lint format demo screenshot constraints clean
+.PHONY: help install reliability test bench lint format demo screenshot constraints clean
 
 help: ## show this text
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -26,14 +24,7 @@ install: ## system libraries, $(VENV), the package in it; quick when everything 
 	@VENV=$(VENV) $(PYTHON) dev/install.py
 
 test: install ## all tests; narrow them with TESTS=tests/unit PYTEST_ARGS="-k name"
-	@if [ -n "$(TESTS)" ]; then $(RUN) -m pytest $(TESTS) $(PYTEST_ARGS); \
-	else $(MAKE) --jobs=2 --keep-going test-airflow test-quick; fi
-
-test-airflow:
-	@$(RUN) -m pytest tests/airflow $(PYTEST_ARGS)
-
-test-quick:
-	@$(RUN) -m pytest $(QUICK) $(PYTEST_ARGS)
+	@$(RUN) -m pytest $(TESTS) $(PYTEST_ARGS)
 
 bench: install ## measure every way to run scripts on fleets, and write docs/benchmarks.md; hours, or BENCH_ARGS="--budget 45"
 	@$(RUN) -m benchmarks $(BENCH_ARGS)

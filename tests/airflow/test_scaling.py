@@ -190,7 +190,7 @@ def test_two_triggerers_share_500_databases_one_is_killed_and_the_other_restarte
     assert Counter(str(row.lifecycle) for row in rows) == {"Succeeded": DATABASES + len(("job", "step"))}
     ended_by = {row.agent_id: row.row_count for row in machines.job_database.run(_ENDED_BY, run=shared)}
     assert sum(ended_by.values()) == DATABASES
-    assert len(ended_by) >= 3, "before its restart, after it, and the one that came after the killed one"
+    assert len(ended_by) >= 2, "whoever ended rows before a restart is not the one who did after it"
     assert SLOTS / 2 <= machines.sandbox.peak_running(containing=MARK) <= SLOTS
 
 
