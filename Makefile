@@ -26,6 +26,9 @@ install: ## system libraries, $(VENV), the package in it; quick when everything 
 test: install ## all tests; narrow them with TESTS=tests/unit PYTEST_ARGS="-k name"
 	@$(RUN) -m pytest $(TESTS) $(PYTEST_ARGS)
 
+reliability: install ## run the matrix of faults, and write its table into docs/reliability.md
+	@ELASTICJOBS_WRITE_RELIABILITY=1 $(RUN) -m pytest tests/wire/reliability $(PYTEST_ARGS)
+
 bench: install ## measure every way to run scripts on fleets, and write docs/benchmarks.md; hours, or BENCH_ARGS="--budget 45"
 	@$(RUN) -m benchmarks $(BENCH_ARGS)
 	@$(RUN) -m benchmarks.page
