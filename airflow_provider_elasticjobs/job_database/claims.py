@@ -60,6 +60,11 @@ FROM jobs_internal.executions WHERE job_execution_id = @run AND step_id = @step 
 {reopen("execution_id = @execution")}
 UPDATE jobs_internal.executions SET airflow_clear_number = @clear
 WHERE execution_id = @run AND airflow_clear_number < @clear;
+UPDATE jobs_internal.executions
+SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE lost_attempt END, {TAKE}
+WHERE execution_id = @execution AND is_active = 1 AND (claim_id IS NULL OR claim_id <> @claim)
+    AND {IS_NOT_SUPERSEDED} AND NOT {IS_CANCELLED};
+SET @taken = @@ROWCOUNT;
 IF {IS_CANCELLED}
 BEGIN
     BEGIN TRANSACTION;
@@ -73,11 +78,6 @@ BEGIN
     COMMIT TRANSACTION;
 {SETTLE}
 END;
-UPDATE jobs_internal.executions
-SET lost_attempt = CASE WHEN lifecycle = 'InProgress' THEN 1 ELSE lost_attempt END, {TAKE}
-WHERE execution_id = @execution AND is_active = 1 AND (claim_id IS NULL OR claim_id <> @claim)
-    AND {IS_NOT_SUPERSEDED} AND NOT {IS_CANCELLED};
-SET @taken = @@ROWCOUNT;
 UPDATE jobs_internal.executions
 SET airflow_task_id = @task, airflow_map_index = @map_index, airflow_try_number = @try, airflow_clear_number = @clear
 WHERE execution_id = @execution AND is_active = 0 AND airflow_try_number IS NULL;
