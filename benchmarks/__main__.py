@@ -23,14 +23,13 @@ from airflow_provider_elasticjobs.connections.connect import connect
 from airflow_provider_elasticjobs.job_database.install import upgrade
 from benchmarks import small
 from benchmarks.environment import environment, server_versions
-from benchmarks.measure import POOL, WIDE_POOL, Bench, BrokenRunError, dag_plan, write_plan
-from benchmarks.plan import LONG, SCRIPTS, SIZES, VARIANTS, Cell, expected_seconds, order, width_of
+from benchmarks.measure import POOL, TIER_POOL, Bench, BrokenRunError, dag_plan, write_dags
+from benchmarks.plan import SCRIPTS, SIZES, VARIANTS, Cell, expected_seconds, order, width_of
 from benchmarks.results import RESULTS, RawData
 from benchmarks.servers import LiveServers, SandboxServers, Servers, odbc_connections
 from dev.airflow_client import AirflowApiError
 from dev.local_airflow import LocalAirflow
 
-_DAGS = Path(__file__).parent / "dags" / "matrix"
 _DEFAULT_WIDTH = 16
 _LONGEST_REASON = 300
 #: Between two measurements, for what the last one left behind.
@@ -75,9 +74,10 @@ def _bench(options: argparse.Namespace, cells: list[Cell], servers: Servers) -> 
     with tempfile.TemporaryDirectory(prefix="elasticjobs-bench-") as name:
         folder = Path(name)
         plan = dag_plan(cells, servers, options.width)
-        write_plan(folder / "plan.json", plan)
+        dags = folder / "dags"
+        dags.mkdir()
         environment = {
-            "BENCHMARK_PLAN": str(folder / "plan.json"),
+            "BENCHMARK_PLAN": str(write_dags(dags, plan)),
             # The default, 1,024, refuses what (b) maps over.
             "AIRFLOW__CORE__MAX_MAP_LENGTH": "10000",
             "AIRFLOW__PROVIDERS_ODBC__ALLOW_DRIVER_IN_EXTRA": "True",
@@ -85,16 +85,16 @@ def _bench(options: argparse.Namespace, cells: list[Cell], servers: Servers) -> 
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "86400",
         }
         home = folder / "airflow"
-        with LocalAirflow(home, _DAGS, environment=environment, parallelism=options.width) as airflow:
+        with LocalAirflow(home, dags, environment=environment, parallelism=options.width) as airflow:
             connections = servers.airflow_connections()
             for size in options.sizes:
                 connections.update(odbc_connections(servers, size))
             for conn_id, connection in connections.items():
                 airflow.add_connection(conn_id, connection)
             airflow.set_pool(POOL, options.width)
-            airflow.set_pool(WIDE_POOL, width_of(LONG, "deferrable", options.width))
-            for dag in plan["dags"]:
-                airflow.wait_for_dag(dag["dag_id"], 120)
+            airflow.set_pool(TIER_POOL, width_of("tier", options.width))
+            for dag_id in plan:
+                airflow.wait_for_dag(dag_id, 120)
             yield Bench(airflow, servers, options.width, options.timeout)
 
 

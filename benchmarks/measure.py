@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -18,17 +19,19 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from benchmarks.bare import BareClients
 from benchmarks.environment import load
-from benchmarks.plan import SCRIPTS, Cell, chunks_of, width_of
+from benchmarks.plan import SCRIPTS, Cell, chunks_of
 from benchmarks.servers import Servers, odbc_connections
 from benchmarks.watch import ProcessWatch, Watched
 from dev.airflow_client import RUN_ENDED, AirflowApiError, every
 from dev.local_airflow import LocalAirflow
 
-__all__ = ["POOL", "WIDE_POOL", "Bench", "BrokenRunError", "dag_plan"]
+__all__ = ["POOL", "TIER_POOL", "Bench", "BrokenRunError", "dag_plan", "write_dags"]
 
 #: The pools of the matrix: for all, and for what is wider.
-POOL, WIDE_POOL = "benchmark", "benchmark_wide"
+POOL, TIER_POOL = "benchmark", "benchmark_tier"
 _GROUP = "job"
+_WITHOUT_AIRFLOW = frozenset({"bare", "limit"})
+_TEMPLATES = Path(__file__).parent / "dags" / "matrix"
 _POLL_SECONDS = 0.5
 #: Processes that press the servers together, each as wide as one client.
 _PRESSING_PROCESSES = 4
@@ -91,8 +94,8 @@ def running_by_tasks(instances: list[dict[str, Any]], size: int) -> Running:
     return Running(seconds, len(ended))
 
 
-def dag_plan(cells: list[Cell], servers: Servers, width: int) -> dict[str, Any]:
-    """Return what the DAG files read: which DAGs there are, for which servers.
+def dag_plan(cells: list[Cell], servers: Servers, width: int) -> dict[str, dict[str, Any]]:
+    """Return what the DAG files read: what each DAG does, by its id.
 
     :param cells: to be measured.
     :param servers: of the targets.
@@ -100,11 +103,12 @@ def dag_plan(cells: list[Cell], servers: Servers, width: int) -> dict[str, Any]:
     """
     dags = {}
     for cell in cells:
+        if cell.variant in _WITHOUT_AIRFLOW:
+            continue
         pattern = servers.pattern(cell.size)
         dags[cell.name] = {
-            "dag_id": cell.name,
             "variant": cell.variant,
-            "pool": POOL if width_of(cell.script, cell.variant, width) == width else WIDE_POOL,
+            "pool": TIER_POOL if cell.variant == "tier" else POOL,
             "command": SCRIPTS[cell.script],
             "servers": list(servers.targets(cell.size)),
             "odbc_conn_ids": list(odbc_connections(servers, cell.size)),
@@ -112,7 +116,7 @@ def dag_plan(cells: list[Cell], servers: Servers, width: int) -> dict[str, Any]:
             "like": (pattern or "database*").replace("*", "%"),
             **asdict(chunks_of(cell.variant, cell.size, width)),
         }
-    return {"dags": [one for one in dags.values() if one["variant"] not in {"bare", "limit"}]}
+    return dags
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ class Bench:
         """
         found: dict[str, Any] = {"date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")}
         found["load"] = load()
-        measure = self._bare if cell.variant in {"bare", "limit"} else self._run
+        measure = self._bare if cell.variant in _WITHOUT_AIRFLOW else self._run
         return {**cell.to_json(), **found, **measure(cell)}
 
     def _bare(self, cell: Cell) -> dict[str, Any]:
@@ -149,7 +153,7 @@ class Bench:
         ]
         processes = 1 if cell.variant == "bare" else _PRESSING_PROCESSES
         with BareClients(processes) as clients, self._watched({"client": Watched(clients.pids)}) as costs:
-            seconds = clients.run(strings, SCRIPTS[cell.script], width_of(cell.script, cell.variant, self.width))
+            seconds = clients.run(strings, SCRIPTS[cell.script], self.width)
         return {"wall_seconds": round(seconds, 3), "running_seconds": round(seconds, 3), "tasks": None, **costs}
 
     def _run(self, cell: Cell) -> dict[str, Any]:
@@ -211,13 +215,21 @@ class Bench:
         costs["job_database"] = after and before and {name: after[name] - before[name] for name in after}
 
 
-def write_plan(path: Path, plan: Mapping[str, Any]) -> None:
-    """Write what the DAG files read.
+def write_dags(folder: Path, plan: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Write a file for each DAG, as a user would have it.
 
-    :param path: the file that ``BENCHMARK_PLAN`` names.
+    Airflow parses the whole file of a task that a trigger has ended: others in it would be counted with it.
+
+    :param folder: where they go.
     :param plan: as from :func:`dag_plan`.
+    :returns: the file that ``BENCHMARK_PLAN`` has to name.
     """
+    for dag_id, one in plan.items():
+        template = "expand.py" if one["variant"] == "expand" else "elastic_job.py"
+        shutil.copy(_TEMPLATES / template, folder / f"{dag_id}.py")
+    path = folder / "plan.json"
     path.write_text(json.dumps(plan), encoding="utf-8")
+    return path
 
 
 def _moment(text: str) -> float:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.plan import LONG, MOST_TASKS, SCRIPTS, chunks_of, default_repetitions, width_of
+from benchmarks.plan import MOST_TASKS, SCRIPTS, chunks_of, default_repetitions
 from benchmarks.statistics import Table
 
 __all__ = ["method", "paragraph"]
@@ -22,7 +22,8 @@ _WAYS = """\
   `SQLExecuteQueryOperator.partial(...).expand(hook_params=...)` over the odbc provider runs the script
   (`benchmarks/dags/matrix/expand.py`). No row tells what ran; there are no locks, no messages, no attempts that are
   kept.
-- **(c)** `ElasticJob`, one task a database, deferred to the triggerer.
+- **(c)** `ElasticJob`, one task a database, deferred to the triggerer; once as wide as the others, and once with a pool
+  of 100 slots, as many as the smallest tier of Azure Elastic Jobs (JA100) has. Workers are as many as for the others.
 - **(d)** the same with `deferrable=False`, in workers.
 - **(e)** `ElasticJob` with `targets_per_task`: chunks."""
 
@@ -55,7 +56,7 @@ def method(raw: Mapping[str, Any]) -> str:
         paragraph(
             f"The scripts are {scripts}.",
             _width(table, raw["options"]["width"]),
-            _long(table, raw["options"]["width"]),
+            "Each DAG has a file of its own.",
             _servers(raw["options"]),
             "Airflow keeps its state in SQLite, and everything shares one machine.",
             "`[core] max_map_length` is raised to 10,000 (from 1,024), which (b) needs for 5,000 databases.",
@@ -80,18 +81,10 @@ def _width(table: Table, width: int) -> str:
     sizes = ", ".join(f"{one.targets_per_task:,} of {size:,}" for size, one in chunks.items())
     parallelism = max(one.chunk_parallelism or 1 for one in chunks.values())
     return (
-        f"**{width} scripts run at a time** in every way: threads of (a); slots of a pool, with as many workers"
-        f" (LocalExecutor, `parallelism` {width}), in (b), (c) and (d); {width // parallelism} chunks at a time with"
-        f" {parallelism} scripts each in (e), whose `targets_per_task` is {sizes}."
-    )
-
-
-def _long(table: Table, width: int) -> str:
-    if LONG not in table.scripts:
-        return ""
-    return (
-        f"Only of the script of {LONG} more run at a time, {width_of(LONG, 'deferrable', width)}, where no worker is"
-        f" held meanwhile: in (a) and (c). {width} workers are what (b) has on this machine, whose memory they take."
+        f"**{width} scripts run at a time** in every way but (c) with the slots of a tier: threads of (a); slots of"
+        f" a pool, with as many workers (LocalExecutor, `parallelism` {width}), in (b), (c) and (d);"
+        f" {width // parallelism} chunks at a time with {parallelism} scripts each in (e), whose `targets_per_task` is"
+        f" {sizes}."
     )
 
 

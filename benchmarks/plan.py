@@ -36,6 +36,7 @@ VARIANTS: Mapping[str, str] = {
     "bare": "(a) bare pyodbc",
     "expand": "(b) SQLExecuteQueryOperator.expand",
     "deferrable": "(c) one task a database, deferred",
+    "tier": "(c) with the 100 slots of the smallest tier",
     "worker": "(d) one task a database, in workers",
     "chunks": "(e) chunks",
 }
@@ -48,13 +49,17 @@ _FEWER = {
     ("chunks", 5_000): 3,
     ("expand", 1_000): 1,
     ("deferrable", 1_000): 1,
+    ("tier", 1_000): 1,
     ("worker", 1_000): 1,
     ("expand", 5_000): 0,
     ("deferrable", 5_000): 0,
+    ("tier", 5_000): 0,
     ("worker", 5_000): 0,
 }
-_LONG_SIZE, _LONG_WIDTH, _LONG_REPETITIONS = 100, 100, 3
-_LONG_VARIANTS = frozenset({"bare", "expand", "deferrable"})
+_LONG_SIZE, _LONG_REPETITIONS = 100, 3
+_LONG_VARIANTS = frozenset({"bare", "expand", "tier"})
+#: JA100, the smallest tier of Azure Elastic Jobs: deferred, a script holds a slot and no worker.
+_TIER_WIDTH = 100
 #: Tasks of a step, whatever ``targets_per_task`` says.
 MOST_TASKS = 1_000
 _TARGETS_PER_CHUNK = 500
@@ -112,14 +117,13 @@ def chunks_of(variant: str, size: int, width: int) -> Chunks:
     return Chunks(1, 1) if size > MOST_TASKS else Chunks()
 
 
-def width_of(script: str, variant: str, width: int) -> int:
-    """Return how many scripts run at a time: of the long one as many as a tier of Azure's allows, where workers do not.
+def width_of(variant: str, width: int) -> int:
+    """Return how many scripts run at a time.
 
-    :param script: a key of :data:`SCRIPTS`.
     :param variant: a key of :data:`VARIANTS`.
-    :param width: of all others.
+    :param width: of all that are not said to be wider.
     """
-    return _LONG_WIDTH if script == LONG and variant != "expand" else width
+    return _TIER_WIDTH if variant == "tier" else width
 
 
 def default_repetitions(script: str, variant: str, size: int, repetitions: int, *, full: bool = False) -> int:

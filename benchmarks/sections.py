@@ -76,6 +76,18 @@ _HELD = {
 }
 
 
+_ONE_RUN = {
+    "seconds": "the run, s",
+    "targets_per_second": "databases a second, all of the run counted",
+    "tasks": "tasks that ran scripts",
+    "longest_scheduler_loop_seconds": "longest loop of the scheduler, s",
+    "scheduler_mib_second_quarter": "memory of the scheduler and its workers in the run's second quarter, MiB",
+    "scheduler_mib_last_quarter": "the same in the last quarter",
+    "triggerer_mib_second_quarter": "memory of the triggerer in the run's second quarter, MiB",
+    "triggerer_mib_last_quarter": "the same in the last quarter",
+}
+
+
 def small(raw: Mapping[str, Any]) -> str:
     """Return the section of the small measurements.
 
@@ -93,6 +105,13 @@ def small(raw: Mapping[str, Any]) -> str:
             "and stopped.",
         )
         parts.append(f"## 800 scripts at once\n\n{text}\n\n{markdown_table(('What', 'n', 'Found'), rows)}")
+    run = [(text, *_row(raw, "one_run", field)) for field, text in _ONE_RUN.items()]
+    if rows := [row for row in run if row[1]]:
+        text = paragraph(
+            "An `ElasticJob` whose author said nothing of chunks, on 5,000 databases of two servers, with the slots of",
+            "JA100; a no-op script, a whole Airflow with the scheduler's debug log (`benchmarks/one_run.py`).",
+        )
+        parts.append(f"## 5,000 databases in one run\n\n{text}\n\n{markdown_table(('What', 'n', 'Found'), rows)}")
     return "\n\n".join(parts)
 
 

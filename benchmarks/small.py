@@ -1,8 +1,9 @@
-"""Measurements without an Airflow: import, parse, resolve and register 5,000 databases, 800 scripts at once."""
+"""Smaller measurements: import, parse, resolve and register 5,000 databases, 800 scripts at once, 5,000 in one run."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import time
@@ -26,10 +27,12 @@ from benchmarks.environment import environment, load, server_versions
 from benchmarks.fleet import JOBS, Fleet
 from benchmarks.results import RawData
 
-MEASURES = ("import", "parse", "resolve", "register", "at_once")
+MEASURES = ("import", "parse", "resolve", "register", "at_once", "one_run")
 _DATABASES = 5_000
 _SCRIPTS_AT_ONCE = 800
 _HELD_SECONDS = 30.0
+#: Each takes minutes.
+_MOST_RUNS = 3
 
 __all__ = ["MEASURES", "run"]
 
@@ -95,6 +98,22 @@ def _at_once(raw: RawData, repetitions: int) -> None:
         _keep(raw, {**head, "scripts": _SCRIPTS_AT_ONCE, **at_once.measure(options)})
 
 
+def _one_run(raw: RawData, repetitions: int) -> None:
+    done = sum(one["name"] == "one_run" for one in raw.cells)
+    command = [sys.executable, "-m", "benchmarks.one_run", "--databases", str(_DATABASES)]
+    for repetition in range(done + 1, min(repetitions, _MOST_RUNS) + 1):
+        head = _head("one_run", repetition)
+        ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
+        found = json.loads(ended.stdout)
+        memory = found["memory_mib"]
+        kept = {name: found[name] for name in ("seconds", "tasks", "targets_per_second")}
+        kept["longest_scheduler_loop_seconds"] = found["longest_scheduler_loop_seconds"]
+        for process in ("scheduler", "triggerer"):
+            kept[f"{process}_mib_second_quarter"] = memory[process]["quarter_2"]
+            kept[f"{process}_mib_last_quarter"] = memory[process]["quarter_4"]
+        _keep(raw, {**head, "databases": _DATABASES, **kept})
+
+
 def _head(name: str, repetition: int) -> dict[str, Any]:
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")
     return {"name": name, "repetition": repetition, "date": date, "load": load()}
@@ -130,3 +149,5 @@ def run(output: Path, names: Iterable[str], repetitions: int, *, resume: bool) -
                 _repeat(raw, name, measure, repetitions)
     if "at_once" in names:
         _at_once(raw, repetitions)
+    if "one_run" in names:
+        _one_run(raw, repetitions)

@@ -93,7 +93,8 @@ def ratio_table(table: Table) -> str:
     pairs = {
         "(e)/(a), rate once running": (("chunks", "bare"), rate),
         "(c)/(b), wall time": (("deferrable", "expand"), wall),
-        "(c)/(b), rate once running": (("deferrable", "expand"), rate),
+        "(c) with 100 slots/(b), wall time": (("tier", "expand"), wall),
+        "(c) with 100 slots/(b), rate once running": (("tier", "expand"), rate),
         "(d)/(b), wall time": (("worker", "expand"), wall),
     }
     rows = []
@@ -149,6 +150,6 @@ def round_trip_table(table: Table, script: str) -> str:
     rows = [
         (f"{size:,}", name, *(table.sample(script, size, variant, one) for one in (_batches, _logins)))
         for size, variant, name in _measured(table, script)
-        if variant in {"deferrable", "worker", "chunks"}
+        if variant in {"deferrable", "tier", "worker", "chunks"}
     ]
     return markdown_table(("Databases", "How", "Batches a target", "Logins of the run"), rows, texts=2)

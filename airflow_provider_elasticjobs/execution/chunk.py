@@ -21,6 +21,7 @@ from airflow_provider_elasticjobs.exceptions import (
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.attempt import Connector
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
+from airflow_provider_elasticjobs.execution.gathered_log import GatheredLog
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.execution.turns import Turns
 from airflow_provider_elasticjobs.job_database.chunks import ChunkRow, begin_chunk
@@ -105,7 +106,7 @@ class ChunkExecution:
         self._airflow = airflow
         self._agent = agent
         self._access_by = access_by
-        self._log = log
+        self._log = GatheredLog(log)
         self._output = output
         self._turns = Turns(order.at_once)
         self._lock = threading.Lock()
@@ -122,6 +123,10 @@ class ChunkExecution:
         :raises ClaimLostError: if another process has taken rows over; the work on all others has ended.
         :raises JobDatabaseError: if the job database does not tell the chunk's targets.
         """
+        with self._log:
+            return self._run()
+
+    def _run(self) -> ChunkResult:
         chunk = self.order.chunk
         rows = begin_chunk(self._agent.job_database, chunk, self._airflow, self._agent.record)
         open_rows = [row for row in rows if row.lifecycle.is_active]

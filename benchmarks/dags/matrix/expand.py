@@ -1,6 +1,6 @@
 """What one would write with Airflow's own operators: a task that lists a server's databases, and one for each of them.
 
-The servers and scripts are told by a file that the environment names.
+A copy of this file is one DAG; a file that the environment names tells what it does, by the copy's name.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from pathlib import Path
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.odbc.hooks.odbc import OdbcHook
-from airflow.sdk import DAG, get_parsing_context, task
+from airflow.sdk import DAG, task
 
-PLAN = json.loads(Path(os.environ["BENCHMARK_PLAN"]).read_text())
-#: The only DAG that is wanted, when a task runs; a user's file would have no other.
-WANTED = get_parsing_context().dag_id
+dag_id = Path(__file__).stem
+plan = json.loads(Path(os.environ["BENCHMARK_PLAN"]).read_text())[dag_id]
 
 
 @task
@@ -25,15 +24,13 @@ def databases(conn_id: str, like: str) -> list[dict[str, str]]:
     return [{"database": name} for (name,) in rows]
 
 
-for one in PLAN["dags"]:
-    if one["variant"] == "expand" and WANTED in {None, one["dag_id"]}:
-        with DAG(one["dag_id"], schedule=None, max_active_tasks=10_000):
-            for number, conn_id in enumerate(one["odbc_conn_ids"], start=1):
-                SQLExecuteQueryOperator.partial(
-                    task_id=f"run_{number}",
-                    conn_id=conn_id,
-                    sql=one["command"],
-                    autocommit=True,
-                    do_xcom_push=False,
-                    pool=one["pool"],
-                ).expand(hook_params=databases.override(task_id=f"databases_{number}")(conn_id, one["like"]))
+with DAG(dag_id, schedule=None, max_active_tasks=10_000):
+    for number, conn_id in enumerate(plan["odbc_conn_ids"], start=1):
+        SQLExecuteQueryOperator.partial(
+            task_id=f"run_{number}",
+            conn_id=conn_id,
+            sql=plan["command"],
+            autocommit=True,
+            do_xcom_push=False,
+            pool=plan["pool"],
+        ).expand(hook_params=databases.override(task_id=f"databases_{number}")(conn_id, plan["like"]))

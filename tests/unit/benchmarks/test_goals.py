@@ -26,6 +26,11 @@ def test_deferred_against_what_one_would_write(seconds: float, is_met: bool) -> 
     assert verdicts(raw, None) == {"(c) ahead of (b) in wall time, no-op, 100 databases": is_met}
 
 
+def test_deferred_with_the_slots_of_a_tier_is_judged_apart() -> None:
+    raw = matrix(cell("expand", 10.0), cell("deferrable", 11.0), cell("tier", 9.0))
+    assert list(verdicts(raw, None).values()) == [False, True]
+
+
 @pytest.mark.parametrize(("seconds", "is_met"), [(145.0, True), (160.0, False)])
 def test_flat_cost(seconds: float, is_met: bool) -> None:
     raw = matrix(cell("chunks", 10.0), cell("chunks", seconds, size=1_000))
@@ -42,6 +47,20 @@ def test_small_ones_by_their_means() -> None:
     ]
     found = verdicts(None, small(*cells))
     assert list(found.values()) == [True, False]
+
+
+@pytest.mark.parametrize(("loop", "last", "found"), [(9.9, 330.0, [True, True]), (10.1, 331.0, [False, False])])
+def test_one_large_run_by_the_worst(loop: float, last: float, found: list[bool]) -> None:
+    run = {
+        "name": "one_run",
+        "longest_scheduler_loop_seconds": 5.0,
+        "scheduler_mib_second_quarter": 500.0,
+        "scheduler_mib_last_quarter": 500.0,
+        "triggerer_mib_second_quarter": 300.0,
+        "triggerer_mib_last_quarter": 300.0,
+    }
+    worse = {**run, "longest_scheduler_loop_seconds": loop, "triggerer_mib_last_quarter": last}
+    assert list(verdicts(None, small(run, worse)).values()) == found
 
 
 def test_many_at_once_by_the_worst() -> None:

@@ -59,11 +59,11 @@ class TestOrder:
 class TestLong:
     def test_it_is_compared_on_one_fleet_by_what_tells_something(self) -> None:
         cells = list(order([LONG], SIZES, tuple(VARIANTS), 1, full=True))
-        assert {(one.size, one.variant) for one in cells} == {(100, "bare"), (100, "expand"), (100, "deferrable")}
+        assert {(one.size, one.variant) for one in cells} == {(100, "bare"), (100, "expand"), (100, "tier")}
 
-    def test_workers_stay_as_many_as_they_are(self) -> None:
-        assert [width_of(LONG, variant, 16) for variant in ("bare", "expand", "deferrable")] == [100, 16, 100]
-        assert width_of("no-op", "deferrable", 16) == 16
+
+def test_a_tier_has_its_own_width() -> None:
+    assert {variant: width_of(variant, 16) for variant in VARIANTS} == {**dict.fromkeys(VARIANTS, 16), "tier": 100}
 
 
 class TestChunks:

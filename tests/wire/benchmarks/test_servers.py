@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from uuid import uuid4
 
 import pyodbc
@@ -11,7 +13,7 @@ from airflow_provider_elasticjobs.connections.connection_string import connectio
 from airflow_provider_elasticjobs.connections.driver import find_driver
 from airflow_provider_elasticjobs.job_database.install import upgrade
 from benchmarks.bare import BareClients
-from benchmarks.measure import BrokenRunError, dag_plan, running_by_rows, running_by_tasks
+from benchmarks.measure import BrokenRunError, dag_plan, running_by_rows, running_by_tasks, write_dags
 from benchmarks.plan import VARIANTS, order
 from benchmarks.servers import SandboxServers, odbc_connections
 
@@ -44,10 +46,12 @@ class TestServers:
         assert list(found) == ["odbc_1_of_5", "odbc_2_of_5"]
         assert len({one["host"] for one in found.values()}) == 2
 
-    def test_what_the_dag_files_read(self, servers: SandboxServers) -> None:
+    def test_what_the_dag_files_read(self, servers: SandboxServers, tmp_path: Path) -> None:
         plan = dag_plan(list(order(["no-op"], [5], tuple(VARIANTS), 2)), servers, 16)
-        assert sorted(one["variant"] for one in plan["dags"]) == ["chunks", "deferrable", "expand", "worker"]
-        assert all(one["servers"] == list(servers.targets(5)) for one in plan["dags"])
+        assert sorted(one["variant"] for one in plan.values()) == ["chunks", "deferrable", "expand", "tier", "worker"]
+        assert all(one["servers"] == list(servers.targets(5)) for one in plan.values())
+        assert json.loads(write_dags(tmp_path, plan).read_text()) == plan
+        assert {path.stem for path in tmp_path.glob("*.py")} == set(plan)
 
     def test_asking_for_the_counters_is_not_counted(self, servers: SandboxServers) -> None:
         before = servers.job_database_counters()

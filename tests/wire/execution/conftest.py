@@ -92,7 +92,7 @@ class Run:
 
     def say(self, level: int, text: str) -> None:
         """Keep a line of the log."""
-        self.log.append(text)
+        self.log.extend(text.split("\n"))
 
     def execution(
         self,
