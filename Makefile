@@ -31,6 +31,7 @@ reliability: install ## run the matrix of faults, and write its table into docs/
 
 bench: install ## measure every way to run scripts on fleets, and write docs/benchmarks.md; hours, or BENCH_ARGS="--budget 45"
 	@$(RUN) -m benchmarks $(BENCH_ARGS)
+	@[ -z "$$ELASTICJOBS_TEST_SERVER" ] || $(RUN) -m benchmarks.history
 	@$(RUN) -m benchmarks.page
 
 lint: install ## ruff and mypy

@@ -48,7 +48,8 @@ def _figures(matrix: Mapping[str, Any], small: Mapping[str, Any] | None) -> str:
         rows.append((name, *cells))
     machine, options = matrix["environment"], matrix["options"]
     text = paragraph(
-        f"A script of {script}, {options['width']} at a time, everything on one machine with {machine['cores']} cores:",
+        f"A script of {script}, {options['width']} at a time where no other number is said, everything on one machine",
+        f"with {machine['cores']} cores:",
         "wall time of the run, and scripts a second once running.",
     )
     more = paragraph(

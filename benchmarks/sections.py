@@ -16,9 +16,10 @@ INTRODUCTION = """\
 # Benchmarks
 
 What it costs to run a script on a fleet, by this package and by what one would do without it, side by side on the same
-machine. `make bench` measures all of it and writes this page; the raw data is in `benchmarks/results/`. Do not edit the
-page: `python -m benchmarks.page` writes it from the raw data alone. Each figure is a mean ± its standard deviation;
-n is how often it was measured, and `-` stands where nothing was."""
+machine. `make bench` measures it and writes this page; the history of a million rows, which tells something on a real
+engine only, it measures where `ELASTICJOBS_TEST_SERVER` names one. The raw data is in `benchmarks/results/`. Do not
+edit the page: `python -m benchmarks.page` writes it from the raw data alone. Each figure is a mean ± its standard
+deviation; n is how often it was measured, and `-` stands where nothing was."""
 
 
 def matrix(raw: Mapping[str, Any], plot: str) -> list[str]:
