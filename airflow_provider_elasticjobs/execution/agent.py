@@ -59,7 +59,8 @@ class JobAgent:
         """Keep this process's heart beating within the block, and call ``cancel`` when the run is asked to stop.
 
         :param job_execution_id: the run.
-        :param cancel: must return at once; it may be called more than once, from the agent's thread.
+        :param cancel: must return at once; it may be called more than once, and a moment after the block, from the
+            agent's thread.
         """
         key = object()
         with self._changed:
@@ -92,6 +93,8 @@ class JobAgent:
         """Renew the lease until there is none; a process that had one is forgotten then, until it takes another."""
         is_known = False
         while self._wait():
+            # This beat's answer is not for those who begin later: their run may have been cleared after its stop.
+            tracked = self._all_tracked()
             try:
                 stopped = set(heartbeat(self._pulse, self.record))
                 is_known = True
@@ -99,8 +102,9 @@ class JobAgent:
             except Exception:  # noqa: BLE001 the job database may be away for a while; scripts go on
                 _log.warning("The job database did not take the heartbeat; trying again", exc_info=True)
                 continue
-            for cancel in self._cancels(stopped):
-                cancel()
+            for job_execution_id, cancel in tracked:
+                if job_execution_id in stopped:
+                    cancel()
         if is_known:
             # One that stays is removed when its heartbeat is old.
             with suppress(ElasticJobsError):
@@ -125,6 +129,6 @@ class JobAgent:
             self._thread = None
             return False
 
-    def _cancels(self, stopped: set[UUID]) -> list[Callable[[], None]]:
+    def _all_tracked(self) -> list[tuple[UUID, Callable[[], None]]]:
         with self._changed:
-            return [cancel for job_execution_id, cancel in self._tracked.values() if job_execution_id in stopped]
+            return list(self._tracked.values())

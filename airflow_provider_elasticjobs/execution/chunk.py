@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import methodcaller
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -25,7 +25,7 @@ from airflow_provider_elasticjobs.execution.gathered_log import GatheredLog
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
 from airflow_provider_elasticjobs.execution.turns import Turns
 from airflow_provider_elasticjobs.job_database.chunks import ChunkRow, begin_chunk
-from airflow_provider_elasticjobs.job_database.claims import claim_fresh_targets
+from airflow_provider_elasticjobs.job_database.claims import claim_fresh_targets, give_chunk_back
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle, combine
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace
@@ -133,7 +133,12 @@ class ChunkExecution:
         self._ends = {row.target.label: TargetResult(row.lifecycle, row.message, 0) for row in rows}
         self._log(logging.INFO, f"{chunk.label}: {len(open_rows)} to do, {self.order.at_once} at a time")
         with self._agent.track(chunk.job_execution_id, self.cancel):
-            self._work_on(open_rows)
+            try:
+                self._work_on(open_rows)
+            finally:
+                if self._is_broken:
+                    agent, airflow = self._agent, self._airflow
+                    agent.write_later(lambda: give_chunk_back(agent.job_database, chunk, airflow, agent.record))
         if self._halt is _RELEASE:
             raise ExecutionReleasedError(f"{chunk.label} are left for another process to take over")
         for end in self._ends.values():
@@ -160,7 +165,6 @@ class ChunkExecution:
             halt(execution)
 
     def _work_on(self, rows: Sequence[ChunkRow]) -> None:
-        access = {conn_id: self._access(conn_id) for conn_id in {row.target.conn_id for row in rows}}
         # A thread for each that works or waits: those who wait would keep others from theirs.
         with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="elasticjobs-chunk") as threads:
             claims: Mapping[UUID, Claim] = {}
@@ -169,18 +173,24 @@ class ChunkExecution:
                 if self._halt is _RELEASE or self._is_broken:
                     self._turns.give_back()
                     return
-                if place % _CLAIMED_AT_ONCE == 0:
-                    claims = self._claimed(rows[place : place + _CLAIMED_AT_ONCE])
-                # Airflow finds a task's log by context variables; a thread starts without them.
-                context = contextvars.copy_context()
-                claim = claims.get(row.execution_id)
-                threads.submit(context.run, self._run_target, row, access[row.target.conn_id], claim)
+                try:
+                    if place % _CLAIMED_AT_ONCE == 0:
+                        claims = self._claimed(rows[place : place + _CLAIMED_AT_ONCE])
+                    claim, access = claims.get(row.execution_id), self._access(row.target.conn_id)
+                    # Airflow finds a task's log by context variables; a thread starts without them.
+                    threads.submit(contextvars.copy_context().run, self._run_target, row, access, claim)
+                except BaseException:
+                    # No thread can be had, for instance. Those who waited aside wait for this turn.
+                    self._is_broken = True
+                    self._turns.give_back()
+                    raise
 
     def _claimed(self, rows: Sequence[ChunkRow]) -> Mapping[UUID, Claim]:
-        """Claim what is fresh among consecutive rows; what is not claimed here is claimed when its turn comes."""
-        some = replace(self.order.chunk, first=rows[0].ordinal, last=rows[-1].ordinal)
+        """Claim what is fresh among some rows; what is not claimed here is claimed when its turn comes."""
+        ids = [row.execution_id for row in rows]
+        agent = self._agent
         try:
-            return claim_fresh_targets(self._agent.job_database, some, self._airflow, self._agent.record)
+            return claim_fresh_targets(agent.job_database, self.order.chunk, ids, self._airflow, agent.record)
         except ElasticJobsError as error:
             self._log(logging.WARNING, f"Rows could not be claimed together: {error}")
             return {}

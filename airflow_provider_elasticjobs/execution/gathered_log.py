@@ -56,6 +56,8 @@ class GatheredLog:
         """Write what waits."""
         self._over.set()
         self._thread.join()
+        with self._lock:
+            self._write()
 
     def __call__(self, level: int, text: str) -> None:
         """Take a line.
@@ -69,17 +71,15 @@ class GatheredLog:
                 self._log(level, text)
                 return
             self._lines.append(text)
-            if len(self._lines) == _MOST_LINES:
+            if len(self._lines) >= _MOST_LINES:
                 self._write()
 
     def _write_often(self) -> None:
-        over = False
-        while not over:
-            over = self._over.wait(self._seconds)
+        while not self._over.wait(self._seconds):
             with self._lock:
                 self._write()
 
     def _write(self) -> None:
-        if self._lines:
-            self._log(logging.INFO, "\n".join(self._lines))
-            self._lines = []
+        lines, self._lines = self._lines, []
+        if lines:
+            self._log(logging.INFO, "\n".join(lines))

@@ -23,7 +23,7 @@ from airflow_provider_elasticjobs.job_database.claims import claim_target
 from airflow_provider_elasticjobs.job_database.places import note_waiting
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, AlreadyFinished, AttemptStart, Claim, Settled
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
-from airflow_provider_elasticjobs.model.messages import target_message
+from airflow_provider_elasticjobs.model.messages import EARLIER_UNKNOWN, target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.outputs.writer import OutputPlace
 from airflow_provider_elasticjobs.tsql.error_numbers import DEFAULT_ERRORS, ErrorTable
@@ -183,7 +183,7 @@ class TargetExecution:
         message = ending.message or sentence
         in_doubt = ending.in_doubt and not ending.lifecycle.is_good
         if in_doubt and ending.outcome is not Outcome.UNKNOWN:
-            message += " Whether an earlier attempt took effect is unknown."
+            message += f" {EARLIER_UNKNOWN}"
         settled = executions.finish_target(
             self._agent.job_database,
             claim,

@@ -9,7 +9,7 @@ from airflow_provider_elasticjobs.job_database.attempts import LOST, lose_attemp
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import Agent, Leftover, LostScript
-from airflow_provider_elasticjobs.job_database.sentences import step_sentence, target_sentence
+from airflow_provider_elasticjobs.job_database.sentences import DOUBT, step_sentence, target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import NEVER_BEGUN
@@ -156,10 +156,11 @@ UPDATE jobs_internal.executions
 SET lifecycle = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.job_cancellations AS c
             WHERE c.job_execution_id = jobs_internal.executions.job_execution_id) THEN 'Canceled' ELSE 'Failed' END,
     is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now, next_attempt_start_time = NULL,
-    outcome = CASE lifecycle WHEN 'InProgress' THEN 'unknown' WHEN 'Created' THEN 'failed' ELSE outcome END,
+    outcome = CASE WHEN lifecycle = 'InProgress' OR lost_attempt = 1 THEN 'unknown'
+        WHEN lifecycle = 'Created' THEN 'failed' ELSE outcome END,
     last_message = CASE WHEN lifecycle = 'InProgress' THEN {target_sentence(Lifecycle.FAILED, suffix=" " + LOST)}
         WHEN lifecycle = 'Created' THEN {target_sentence(Lifecycle.FAILED, suffix=NEVER_BEGUN)}
-        ELSE last_message END,
+        ELSE last_message + {DOUBT} END,
     waiting_cause = NULL, claim_id = @sweep, settled_by = @sweep
 WHERE execution_id IN (SELECT execution_id FROM @left) AND {_IS_LEFT} AND {_MAY_END};
 {lose_attempts(_IS_SWEPT)}

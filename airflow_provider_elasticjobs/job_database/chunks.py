@@ -32,7 +32,7 @@ SELECT @step_row = execution_id, @round = round
 FROM jobs_internal.executions WHERE job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup';
 SELECT @bad = COUNT(*) FROM jobs_internal.executions WHERE {_ROWS} AND {_IS_BAD};
 {reopen(_ROWS, f"{IS_NEWER} AND (@bad = 0 OR {_IS_BAD})")}
-SELECT execution_id, target_ordinal, lifecycle, last_message,
+SELECT execution_id, lifecycle, last_message,
     target_server_name, target_database_name, target_elastic_pool_name, conn_id
 FROM jobs_internal.executions WHERE {_ROWS}
 ORDER BY target_ordinal, execution_id;
@@ -51,14 +51,12 @@ class ChunkRow:
     """A target of a chunk, and its row's state when the task came to it.
 
     :param execution_id: the row.
-    :param ordinal: the target's place in the step's order, from 1.
     :param target: the database.
     :param lifecycle: the row's.
     :param message: the row's.
     """
 
     execution_id: UUID
-    ordinal: int
     target: Target
     lifecycle: Lifecycle
     message: str
@@ -91,4 +89,4 @@ def begin_chunk(db: JobDatabase, chunk: TargetChunk, airflow: AirflowRef, agent:
             server=db.server,
             database=db.database,
         )
-    return [ChunkRow(UUID(str(row[0])), row[1], Target(*row[4:]), Lifecycle(row[2]), row[3] or "") for row in rows]
+    return [ChunkRow(UUID(str(row[0])), Target(*row[3:]), Lifecycle(row[1]), row[2] or "") for row in rows]

@@ -6,6 +6,7 @@ more, and answers the same or takes over from itself what it has not begun.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,7 +24,7 @@ from airflow_provider_elasticjobs.job_database.claiming import (
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import Agent, AirflowRef, AlreadyFinished, Claim
 from airflow_provider_elasticjobs.job_database.reopening import reopen
-from airflow_provider_elasticjobs.job_database.sentences import target_sentence
+from airflow_provider_elasticjobs.job_database.sentences import DOUBT, target_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.identifiers import work_id
@@ -32,7 +33,7 @@ from airflow_provider_elasticjobs.model.messages import WAITING_FOR_WORKER
 from airflow_provider_elasticjobs.model.parameters import parameters_from_text
 from airflow_provider_elasticjobs.model.targets import Target
 
-__all__ = ["claim_fresh_targets", "claim_target"]
+__all__ = ["claim_fresh_targets", "claim_target", "give_chunk_back"]
 
 #: What a claim tells of its row ``e``.
 _CLAIMED = """e.claim_id, e.is_active, e.lifecycle, e.last_message, e.error_number, e.job_execution_id,
@@ -70,8 +71,9 @@ BEGIN
     BEGIN TRANSACTION;
     UPDATE jobs_internal.executions
     SET lifecycle = 'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
-        next_attempt_start_time = NULL, waiting_cause = NULL, last_message = {target_sentence(Lifecycle.CANCELED)},
-        outcome = CASE WHEN lifecycle = 'InProgress' THEN 'unknown' ELSE 'cancelled' END, {TAKE}
+        next_attempt_start_time = NULL, waiting_cause = NULL,
+        last_message = {target_sentence(Lifecycle.CANCELED)} + {DOUBT},
+        outcome = CASE WHEN lifecycle = 'InProgress' OR lost_attempt = 1 THEN 'unknown' ELSE 'cancelled' END, {TAKE}
     WHERE execution_id = @execution AND is_active = 1 AND {IS_NOT_SUPERSEDED};
     IF @@ROWCOUNT > 0
         {LOSE_ATTEMPT}
@@ -124,17 +126,57 @@ def claim_target(
 #: Rows that no script has begun on, nor any in doubt; all else is claimed one by one.
 _CLAIM_FRESH = Batch(
     f"""
+DECLARE @asked TABLE (execution_id uniqueidentifier NOT NULL PRIMARY KEY);
+INSERT INTO @asked (execution_id) SELECT v.execution_id FROM ({{rows}}) AS v (execution_id);
 UPDATE jobs_internal.executions SET {TAKE_EACH}
-WHERE job_execution_id = @run AND step_id = @step AND target_type = 'SqlDatabase'
-    AND target_ordinal BETWEEN @first AND @last
+WHERE execution_id IN (SELECT execution_id FROM @asked)
     AND round = (SELECT round FROM jobs_internal.executions
         WHERE job_execution_id = @run AND step_id = @step AND target_type = 'TargetGroup')
     AND is_active = 1 AND lifecycle = 'Created' AND current_attempts = 0 AND lost_attempt = 0
     AND {IS_NOT_SUPERSEDED} AND NOT {IS_CANCELLED}
     AND EXISTS (SELECT 1 FROM jobs_internal.executions WHERE execution_id = @run AND airflow_clear_number >= @clear);
 SELECT e.execution_id, {_CLAIMED}
-WHERE e.job_execution_id = @run AND e.step_id = @step AND e.target_type = 'SqlDatabase'
-    AND e.target_ordinal BETWEEN @first AND @last AND e.claim_time = @now AND e.agent_id = @agent;
+WHERE e.execution_id IN (SELECT execution_id FROM @asked) AND e.claim_time = @now AND e.agent_id = @agent;
+""",
+    ("uniqueidentifier",),
+    run="uniqueidentifier",
+    step="int",
+    **CLAIM_TYPES,
+)
+
+
+def claim_fresh_targets(
+    db: JobDatabase, chunk: TargetChunk, execution_ids: Iterable[UUID], airflow: AirflowRef, agent: Agent
+) -> dict[UUID, Claim]:
+    """Claim rows of a chunk for a task in one round trip: those on which no script has begun.
+
+    What is not among them (a run that was asked to stop, a lost attempt, a task that was cleared just now) is for
+    :func:`claim_target`, which knows how to go on with it.
+
+    :param db: the job database.
+    :param chunk: the chunk.
+    :param execution_ids: rows of it, at most 1,000.
+    :param airflow: the task.
+    :param agent: the process that will run the scripts.
+    :returns: the claims by their rows' ids, each with an id of its own.
+    """
+    rows = db.run(
+        _CLAIM_FRESH,
+        [(execution_id,) for execution_id in execution_ids],
+        run=chunk.job_execution_id,
+        step=chunk.step_id,
+        **claim_values(uuid4(), agent, airflow),
+    )
+    return {UUID(str(row[0])): _claim(row, UUID(str(row[0])), UUID(str(row.claim_id))) for row in rows}
+
+
+_GIVE_BACK = Batch(
+    """
+UPDATE jobs_internal.executions SET claim_id = NULL, claim_time = NULL, agent_id = NULL
+WHERE job_execution_id = @run AND step_id = @step AND target_type = 'SqlDatabase'
+    AND target_ordinal BETWEEN @first AND @last
+    AND is_active = 1 AND lifecycle = 'Created' AND agent_id = @agent AND airflow_task_id = @task
+    AND airflow_map_index = @map_index AND airflow_try_number = @try AND airflow_clear_number = @clear;
 """,
     run="uniqueidentifier",
     step="int",
@@ -144,27 +186,25 @@ WHERE e.job_execution_id = @run AND e.step_id = @step AND e.target_type = 'SqlDa
 )
 
 
-def claim_fresh_targets(db: JobDatabase, chunk: TargetChunk, airflow: AirflowRef, agent: Agent) -> dict[UUID, Claim]:
-    """Claim rows of a chunk for a task in one round trip: those on which no script has begun.
+def give_chunk_back(db: JobDatabase, chunk: TargetChunk, airflow: AirflowRef, agent: Agent) -> None:
+    """Let go of the rows of a chunk that a task has claimed and will not begin.
 
-    What is not among them (a run that was asked to stop, a lost attempt, a task that was cleared just now) is for
-    :func:`claim_target`, which knows how to go on with it.
+    They are anybody's then: a later try of the task claims them, or the job's last task ends them. Claimed by a process
+    that lives, they would stay active.
 
     :param db: the job database.
-    :param chunk: the chunk, or a part of it.
-    :param airflow: the task.
-    :param agent: the process that will run the scripts.
-    :returns: the claims by their rows' ids, each with an id of its own.
+    :param chunk: the chunk, whose work has broken off.
+    :param airflow: the task; what a later try has claimed in the same process stays its own.
+    :param agent: the process.
     """
-    rows = db.run(
-        _CLAIM_FRESH,
+    db.run(
+        _GIVE_BACK,
         run=chunk.job_execution_id,
         step=chunk.step_id,
         first=chunk.first,
         last=chunk.last,
         **claim_values(uuid4(), agent, airflow),
     )
-    return {UUID(str(row[0])): _claim(row, UUID(str(row[0])), UUID(str(row.claim_id))) for row in rows}
 
 
 def _claim(row: Any, execution_id: UUID, claim_id: UUID) -> Claim:

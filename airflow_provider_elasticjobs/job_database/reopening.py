@@ -12,8 +12,8 @@ __all__ = ["reopen"]
 def reopen(rows: str, is_newer: str = IS_NEWER) -> str:
     """Return T-SQL by which a cleared task begins ended rows anew.
 
-    It makes step and job wait again; a request to stop the ended run is spent. The batch has ``@run``, ``@step_row``,
-    ``@round``, ``@waiting``, and the types of a claim.
+    It makes step and job wait again; a request to stop a run that has ended is spent. The batch has ``@run``,
+    ``@step_row``, ``@round``, ``@waiting``, and the types of a claim.
 
     :param rows: the rows.
     :param is_newer: those of them that the task may begin anew, if they have ended.
@@ -32,7 +32,8 @@ BEGIN
     IF {reopenable}
     BEGIN
 {renew_budget(rows)}
-        DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id = @run;
+        DELETE FROM jobs_internal.job_cancellations WHERE job_execution_id = @run
+            AND EXISTS (SELECT 1 FROM jobs_internal.executions WHERE execution_id = @run AND is_active = 0);
         UPDATE jobs_internal.executions SET {REOPEN_PARENT},
             last_message = {job_sentence("'WaitingForChildJobExecutions'")}
         WHERE execution_id = @run AND is_active = 0;

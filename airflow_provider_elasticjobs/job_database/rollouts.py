@@ -17,7 +17,7 @@ from uuid import UUID
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import Claim, RegisteredTarget, StepStart, step_execution_id
-from airflow_provider_elasticjobs.job_database.sentences import rollout_sentence
+from airflow_provider_elasticjobs.job_database.sentences import DOUBT, rollout_sentence
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE
 from airflow_provider_elasticjobs.model.rollout import Rollout
 
@@ -112,7 +112,9 @@ LEAVE_OUT = f"""
     WHERE {_TARGET_ROWS} AND wave IS NOT NULL AND lifecycle = 'Created' AND is_active = 1;
     UPDATE jobs_internal.executions
     SET lifecycle = 'Failed', is_active = 0, end_time = @now, next_attempt_start_time = NULL, waiting_cause = NULL,
-        last_message = CONCAT(last_message, N' No further attempt: the rollout was stopped, ', @stopped, N'.')
+        outcome = CASE WHEN lost_attempt = 1 THEN 'unknown' ELSE outcome END,
+        last_message = CONCAT(last_message, N' No further attempt: the rollout was stopped, ', @stopped, N'.',
+            {DOUBT})
     WHERE {_TARGET_ROWS} AND wave IS NOT NULL AND lifecycle = 'WaitingForRetry' AND is_active = 1;
 """.format(skipped=rollout_sentence("@stopped"))
 

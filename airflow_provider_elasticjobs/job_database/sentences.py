@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import (
+    EARLIER_UNKNOWN,
     job_message,
     rollout_skipped,
     step_message,
@@ -13,7 +14,7 @@ from airflow_provider_elasticjobs.model.messages import (
     trial_message,
 )
 
-__all__ = ["job_sentence", "planned_sentence", "rollout_sentence", "step_sentence", "target_sentence"]
+__all__ = ["DOUBT", "job_sentence", "planned_sentence", "rollout_sentence", "step_sentence", "target_sentence"]
 
 _STEP = 987654321
 _PARENTS = {each for each in Lifecycle if not each.is_active} | {Lifecycle.WAITING_FOR_CHILD_JOB_EXECUTIONS}
@@ -22,6 +23,10 @@ _SERVER, _DATABASE, _REASON = "{server}", "{database}", "{reason}"
 
 def _literal(text: str) -> str:
     return "N'" + text.replace("'", "''") + "'"
+
+
+#: What follows the sentence of a target row that does not end well after an attempt whose outcome nobody knows.
+DOUBT = f"CASE WHEN lost_attempt = 1 THEN {_literal(' ' + EARLIER_UNKNOWN)} ELSE N'' END"
 
 
 def _numbered(text: str, step: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 
 __all__ = [
+    "EARLIER_UNKNOWN",
     "NEVER_BEGUN",
     "WAITING_FOR_LOST_ATTEMPT",
     "WAITING_FOR_WORKER",
@@ -26,6 +27,8 @@ _L = Lifecycle
 WAITING_FOR_WORKER = "Waiting for an available worker."
 #: Follows the sentence of a target that nobody has begun, and nobody will.
 NEVER_BEGUN = " It was never begun."
+#: Follows the message of a target that did not end well, after an attempt whose outcome nobody knows.
+EARLIER_UNKNOWN = "Whether an earlier attempt took effect is unknown."
 WAITING_FOR_LOST_ATTEMPT = "Waiting for an attempt that was lost to end on the server."
 
 _TARGET_VERBS: dict[Lifecycle, str] = {

@@ -67,7 +67,7 @@ class ScriptProcess:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._agents: dict[str, tuple[ConnectionSettings, JobAgent]] = {}
-        self._asking = threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
         self._settings: dict[str, tuple[float, ConnectionSettings]] = {}
 
     @functools.cached_property
@@ -80,7 +80,9 @@ class ScriptProcess:
 
         :param conn_id: as :func:`connection_settings` takes it.
         """
-        with self._asking:
+        with self._lock:
+            asking = self._asking.setdefault(conn_id, threading.Lock())
+        with asking:
             until, settings = self._settings.get(conn_id, (0.0, None))
             if settings is None or until < time.monotonic():
                 settings = connection_settings(conn_id)

@@ -43,7 +43,8 @@ BEGIN
         UPDATE jobs_internal.executions SET lock_count = lock_count + 1
         WHERE execution_id IN (SELECT run FROM @chosen);
         DELETE FROM @chosen
-        WHERE run IN (SELECT execution_id FROM jobs_internal.executions WHERE step_id IS NULL AND is_active = 1);
+        WHERE run IN (SELECT execution_id FROM jobs_internal.executions
+            WHERE step_id IS NULL AND (is_active = 1 OR end_time >= @oldest_date));
         DELETE FROM @targets WHERE run NOT IN (SELECT run FROM @chosen);
         DELETE TOP (@most_parts) FROM jobs_internal.messages WHERE execution_id IN (SELECT target FROM @targets);
         SET @parts = @@ROWCOUNT;

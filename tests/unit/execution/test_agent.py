@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -75,6 +77,25 @@ def test_a_run_that_is_to_stop_is_told_although_a_heartbeat_was_lost(agent_of: C
     with agent.track(run, told.set):
         assert told.wait(10)
     assert _stopped(agent)
+
+
+def test_who_begins_during_a_beat_is_not_told_its_answer(agent_of: Callable[..., JobAgent]) -> None:
+    """The answer may be older than the clearing of the run that was stopped."""
+    run, told, later = uuid4(), threading.Event(), ExitStack()
+
+    class BeginsMeanwhile(FakeDatabase):
+        def beat(self) -> list[UUID]:
+            if not self.beats:
+                later.enter_context(agent.track(run, told.set))
+            return super().beat()
+
+    database = BeginsMeanwhile([run])
+    agent = agent_of(database)
+    with agent.track(uuid4(), told.set), later:
+        while database.beats < 3:
+            time.sleep(0.01)
+    assert _stopped(agent)
+    assert not told.is_set()
 
 
 def test_what_could_not_be_written_is_written_when_the_job_database_is_back(agent_of: Callable[..., JobAgent]) -> None:

@@ -85,3 +85,19 @@ def test_it_writes_what_waits_when_the_work_breaks_off(records: Records) -> None
     with pytest.raises(ZeroDivisionError):
         work()
     assert records == [(logging.INFO, "before")]
+
+
+def test_a_record_that_cannot_be_written_does_not_keep_the_others() -> None:
+    said: list[str] = []
+
+    def write(_: int, text: str) -> None:
+        if text == "first":
+            raise OSError("the log is gone")
+        said.append(text)
+
+    with GatheredLog(write, seconds=FOREVER) as log:
+        log(logging.INFO, "first")
+        with pytest.raises(OSError, match="gone"):
+            log(logging.ERROR, "wrong")
+        log(logging.INFO, "after")
+    assert said == ["after"]

@@ -19,7 +19,7 @@ from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.chunk import MOST_LINES, ChunkResult, TargetAccess
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.job_database import executions
-from airflow_provider_elasticjobs.job_database.agents import heartbeat
+from airflow_provider_elasticjobs.job_database.agents import heartbeat, settle_leftovers
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.claims import claim_target
@@ -253,6 +253,21 @@ class TestComesAgain:
         assert result.lifecycle is Lifecycle.FAILED
         assert _targets(run) == ["Created"] * 3
         assert _visits(run) == [0, 0, 0]
+
+    def test_what_it_does_not_come_to_when_it_breaks_is_anybodys(
+        self, counted_run: NewRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The process lives on: only what it gives back is ended by the job's last task."""
+        run = counted_run(3)
+
+        def refuse(*_: object, **__: object) -> None:
+            raise JobDatabaseError("no right")
+
+        monkeypatch.setattr(executions, "begin_attempt", refuse)
+        assert run.chunk(at_once=1).run().lifecycle is Lifecycle.FAILED
+        assert _targets(run) == ["Created"] * 3
+        _until(lambda: len(settle_leftovers(run.job_database, run.job_execution_id, include_created=True)) == 3)
+        assert run.lifecycles() == ["Failed"] * 5
 
 
 class TestRollout:

@@ -43,6 +43,14 @@ _AGE = Batch(
 )
 
 
+#: As ``jobs.sp_stop_job`` does first; what waits ends a moment later.
+_REQUEST_STOP = Batch(
+    """INSERT INTO jobs_internal.job_cancellations (job_execution_id, request_time, requested_by)
+VALUES (@run, @now, N'');""",
+    run="uniqueidentifier",
+)
+
+
 def waiting(run: Run) -> dict[str, Any]:
     """Return the waiting targets of a run by their database."""
     return {row.target_database_name: row for row in run.db.run(_WAITING, run=run.id)}
@@ -165,6 +173,27 @@ class TestLost:
         fourth = run.claim(target)
         assert not fourth.lost_attempt
         assert outcomes(run) == [(0, 1, "unknown"), (0, 2, "failed"), (0, 3, "failed")]
+
+    @pytest.mark.parametrize("how", ["stopped", "stopped by its task", "left behind"])
+    def test_one_that_is_lost_makes_a_row_unknown_that_ends_while_it_waits(self, db: JobDatabase, how: str) -> None:
+        run, agent = Run(db), new_agent()
+        target = run.begin(1)[0]
+        claim = run.claim_and_begin(target, agent=agent)
+        wait_for_retry(db, claim, "no answer", delay_seconds=60, outcome=Outcome.UNKNOWN, lost_attempt=True)
+        claim = run.claim_and_begin(target, agent=agent)
+        wait_for_retry(db, claim, "no connection", delay_seconds=60, outcome=Outcome.FAILED, lost_attempt=True)
+        if how == "left behind":
+            age(run, seconds=600)
+            settle_leftovers(db, run.id)
+        elif how == "stopped":
+            cancel_execution(db, run.id)
+        else:
+            db.run(_REQUEST_STOP, run=run.id)
+            assert isinstance(run.try_claim(target), AlreadyFinished)
+        row = run.row(1, "db1")
+        assert row.lifecycle == ("Failed" if how == "left behind" else "Canceled")
+        assert row.last_message.endswith(" Whether an earlier attempt took effect is unknown.")
+        assert internal(db, target.execution_id).outcome == "unknown"
 
     def test_one_that_a_reconciliation_ends(self, db: JobDatabase) -> None:
         run, agent = Run(db), new_agent()
