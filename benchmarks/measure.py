@@ -159,7 +159,13 @@ class Bench:
     def _run(self, cell: Cell) -> dict[str, Any]:
         with self._watched(self._components()) as costs:
             run_id = self.airflow.trigger(cell.name)
-            state = self._end_of(cell, run_id)
+            try:
+                state = self._end_of(cell, run_id)
+            except AirflowApiError:
+                # What goes on would be measured with the next cell.
+                with suppress(AirflowApiError):
+                    self.airflow.set_run_state(cell.name, run_id, "failed")
+                raise
         if state != "success":
             raise BrokenRunError(f"the run ended {state}")
         path = f"dags/{cell.name}/dagRuns/{run_id}"

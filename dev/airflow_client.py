@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 RUN_ENDED = frozenset({"success", "failed"})
@@ -36,6 +37,9 @@ def quote(part: str) -> str:
 
 #: How long a request may take: writers of a busy scheduler's SQLite database wait for each other, seen above a minute.
 _PATIENCE_SECONDS = 180
+#: What the API server answers with status 500 when it has waited for them too long (seen with runs of 1,000 tasks), and
+#: how often something is asked then.
+_DATABASE_ERROR, _READS = "Database error", 5
 
 
 class AirflowClient:
@@ -57,12 +61,23 @@ class AirflowClient:
     def api(self, method: str, path: str, json: Any = None) -> Any:
         """Send one request to ``/api/v2`` and return the decoded answer (None when it is empty).
 
+        A question that Airflow's database was too busy for is asked again; what changes something is sent once.
+
         :param method: GET, POST, PATCH, DELETE
         :param path: below ``/api/v2``, with its query
         :param json: the body
         :raises AirflowApiError: the server refused or does not answer
         """
-        return self._send(method, f"/api/v2/{path.lstrip('/')}", json, {"Authorization": f"Bearer {self.token()}"})
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        send = partial(self._send, method, f"/api/v2/{path.lstrip('/')}", json, headers)
+        for _ in range(_READS - 1):
+            try:
+                return send()
+            except AirflowApiError as error:
+                if method != "GET" or _DATABASE_ERROR not in str(error):
+                    raise
+            time.sleep(1)
+        return send()
 
     def token(self) -> str:
         """Return the token of a login, made once."""

@@ -136,6 +136,31 @@ def test_another_error_than_not_found_ends_the_wait_for_a_dag(server: ApiServer,
         client.wait_for_dag("job1", 60)
 
 
+BUSY = (500, {"detail": {"reason": "Database error"}})
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dev.airflow_client.time.sleep", lambda _: None)
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_busy_database_is_asked_again_for_a_while(server: ApiServer, client: AirflowClient) -> None:
+    server.answer("GET", "version", BUSY, BUSY, (200, {"version": "3"}))
+    assert client.api("GET", "version") == {"version": "3"}
+    server.answer("GET", "version", BUSY)
+    with pytest.raises(AirflowApiError, match="Database error"):
+        client.api("GET", "version")
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_what_changes_something_is_sent_once(server: ApiServer, client: AirflowClient) -> None:
+    server.answer("POST", "pools", BUSY, (200, {}))
+    with pytest.raises(AirflowApiError, match="Database error"):
+        client.api("POST", "pools", {})
+    assert len(server.bodies("POST", "pools")) == 1
+
+
 def test_names_are_escaped_in_addresses(server: ApiServer, client: AirflowClient) -> None:
     server.answer("GET", "dags/a%2Fb/dagRuns/manual__2026-01-01T00%3A00%2B00", (200, {"state": "success"}))
     assert client.run_state("a/b", "manual__2026-01-01T00:00+00") == "success"
