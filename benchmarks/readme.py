@@ -65,6 +65,4 @@ def _held(small: Mapping[str, Any] | None) -> str:
     if not held:
         return ""
     most = max(cell["mib_above_idle"] for cell in held)
-    return (
-        f"\n\nOne process that runs {held[0]['scripts']} scripts at once takes {most:,.0f} MiB more than an idle one."
-    )
+    return f"One process that runs {held[0]['scripts']} scripts at once takes {most:,.0f} MiB more than an idle one."

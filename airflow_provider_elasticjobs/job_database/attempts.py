@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from airflow_provider_elasticjobs.job_database.claiming import END_TIME
 from airflow_provider_elasticjobs.job_database.records import AttemptMessage
 
 __all__ = [
@@ -37,7 +38,7 @@ def lose_attempts(whose: str) -> str:
 
     :param whose: condition on their rows.
     """
-    return f"""UPDATE jobs_internal.attempts SET end_time = @now, outcome = 'unknown', message = N'{LOST}'
+    return f"""UPDATE jobs_internal.attempts SET end_time = {END_TIME}, outcome = 'unknown', message = N'{LOST}'
         WHERE end_time IS NULL AND {whose};"""
 
 

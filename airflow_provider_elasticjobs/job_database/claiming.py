@@ -15,6 +15,7 @@ from airflow_provider_elasticjobs.job_database.records import Agent, AirflowRef
 
 __all__ = [
     "CLAIM_TYPES",
+    "END_TIME",
     "FENCE",
     "IS_CANCELLED",
     "IS_NEWER",
@@ -59,6 +60,9 @@ TAKE = f"claim_id = @claim, {_TAKEN_BY}"
 
 #: Assignments that give each row to a claim of its own.
 TAKE_EACH = f"claim_id = NEWID(), {_TAKEN_BY}"
+
+#: When a row ends that another claim may have begun after this batch had looked at the clock.
+END_TIME = "CASE WHEN start_time > @now THEN start_time ELSE @now END"
 
 #: The row ``@execution``, as long as it belongs to the claim.
 FENCE = "execution_id = @execution AND claim_id = @claim"

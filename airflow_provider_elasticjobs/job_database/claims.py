@@ -15,6 +15,7 @@ from airflow_provider_elasticjobs.job_database.attempts import LOSE_ATTEMPT
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.claiming import (
     CLAIM_TYPES,
+    END_TIME,
     IS_CANCELLED,
     IS_NOT_SUPERSEDED,
     TAKE,
@@ -70,7 +71,7 @@ IF {IS_CANCELLED}
 BEGIN
     BEGIN TRANSACTION;
     UPDATE jobs_internal.executions
-    SET lifecycle = 'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
+    SET lifecycle = 'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = {END_TIME},
         next_attempt_start_time = NULL, waiting_cause = NULL,
         last_message = {target_sentence(Lifecycle.CANCELED)} + {DOUBT},
         outcome = CASE WHEN lifecycle = 'InProgress' OR lost_attempt = 1 THEN 'unknown' ELSE 'cancelled' END, {TAKE}

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.claiming import END_TIME
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.records import Claim, RegisteredTarget, StepStart, step_execution_id
 from airflow_provider_elasticjobs.job_database.sentences import DOUBT, rollout_sentence
@@ -111,8 +112,8 @@ LEAVE_OUT = f"""
         waiting_cause = NULL, last_message = {{skipped}}
     WHERE {_TARGET_ROWS} AND wave IS NOT NULL AND lifecycle = 'Created' AND is_active = 1;
     UPDATE jobs_internal.executions
-    SET lifecycle = 'Failed', is_active = 0, end_time = @now, next_attempt_start_time = NULL, waiting_cause = NULL,
-        outcome = CASE WHEN lost_attempt = 1 THEN 'unknown' ELSE outcome END,
+    SET lifecycle = 'Failed', is_active = 0, end_time = {END_TIME}, next_attempt_start_time = NULL,
+        waiting_cause = NULL, outcome = CASE WHEN lost_attempt = 1 THEN 'unknown' ELSE outcome END,
         last_message = CONCAT(last_message, N' No further attempt: the rollout was stopped, ', @stopped, N'.',
             {DOUBT})
     WHERE {_TARGET_ROWS} AND wave IS NOT NULL AND lifecycle = 'WaitingForRetry' AND is_active = 1;

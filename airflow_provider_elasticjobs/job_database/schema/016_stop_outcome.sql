@@ -1,4 +1,5 @@
--- A row that is stopped while it waits for its retry says unknown if an attempt of it was lost: it said cancelled.
+-- A row that is stopped while it waits for its retry says unknown if an attempt of it was lost: it said cancelled. And
+-- none ends before it began: somebody may have begun it after this procedure had looked at the clock.
 DROP PROCEDURE jobs_internal.cancel_execution;
 GO
 -- Records the request to stop a run that is active. What waits (Created, WaitingForRetry) ends here: nothing of it is
@@ -27,7 +28,8 @@ BEGIN
         RETURN 0;
     SELECT @clear = airflow_clear_number FROM jobs_internal.executions WHERE execution_id = @job_execution_id;
     UPDATE jobs_internal.executions
-    SET lifecycle = N'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
+    SET lifecycle = N'Canceled', is_active = 0, start_time = COALESCE(start_time, @now),
+        end_time = CASE WHEN start_time > @now THEN start_time ELSE @now END,
         next_attempt_start_time = NULL, waiting_cause = NULL,
         outcome = CASE WHEN lost_attempt = 1 THEN N'unknown' ELSE N'cancelled' END,
         last_message = CONCAT(N'Step ', step_id, N' canceled execution on target (server ''', target_server_name,
@@ -37,7 +39,8 @@ BEGIN
     WHERE job_execution_id = @job_execution_id AND target_type = N'SqlDatabase'
         AND lifecycle IN (N'Created', N'WaitingForRetry');
     UPDATE jobs_internal.executions
-    SET lifecycle = N'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
+    SET lifecycle = N'Canceled', is_active = 0, start_time = COALESCE(start_time, @now),
+        end_time = CASE WHEN start_time > @now THEN start_time ELSE @now END,
         next_attempt_start_time = NULL, outcome = N'cancelled', last_message = CONCAT(N'Step ', step_id, N' canceled.')
     WHERE job_execution_id = @job_execution_id AND target_type = N'TargetGroup'
         AND lifecycle IN (N'Created', N'WaitingForRetry');
@@ -54,7 +57,8 @@ BEGIN
         UPDATE jobs_internal.executions SET lock_count = lock_count + 1
         WHERE job_execution_id = @job_execution_id AND step_id = @step AND target_type = N'TargetGroup';
         UPDATE jobs_internal.executions
-        SET lifecycle = N'Canceled', is_active = 0, end_time = @now, next_attempt_start_time = NULL,
+        SET lifecycle = N'Canceled', is_active = 0,
+            end_time = CASE WHEN start_time > @now THEN start_time ELSE @now END, next_attempt_start_time = NULL,
             settled_by = @job_execution_id, last_message = CONCAT(N'Step ', step_id, N' canceled.')
         WHERE job_execution_id = @job_execution_id AND step_id = @step AND target_type = N'TargetGroup'
             AND lifecycle = N'WaitingForChildJobExecutions'
@@ -71,7 +75,8 @@ BEGIN
         BEGIN TRANSACTION;
         UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @job_execution_id;
         UPDATE jobs_internal.executions
-        SET lifecycle = N'Canceled', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
+        SET lifecycle = N'Canceled', is_active = 0, start_time = COALESCE(start_time, @now),
+            end_time = CASE WHEN start_time > @now THEN start_time ELSE @now END,
             next_attempt_start_time = NULL, settled_by = @job_execution_id, last_message = N'Job execution canceled.'
         WHERE execution_id = @job_execution_id AND is_active = 1
             AND EXISTS (SELECT 1 FROM jobs_internal.job_cancellations WHERE job_execution_id = @job_execution_id)

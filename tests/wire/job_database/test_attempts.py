@@ -51,6 +51,12 @@ VALUES (@run, @now, N'');""",
 )
 
 
+_BEGIN_LATER = Batch(
+    "UPDATE jobs_internal.executions SET start_time = DATEADD(second, 5, @now) WHERE execution_id = @execution;",
+    execution="uniqueidentifier",
+)
+
+
 def waiting(run: Run) -> dict[str, Any]:
     """Return the waiting targets of a run by their database."""
     return {row.target_database_name: row for row in run.db.run(_WAITING, run=run.id)}
@@ -194,6 +200,22 @@ class TestLost:
         assert row.lifecycle == ("Failed" if how == "left behind" else "Canceled")
         assert row.last_message.endswith(" Whether an earlier attempt took effect is unknown.")
         assert internal(db, target.execution_id).outcome == "unknown"
+
+    @pytest.mark.parametrize("by_its_task", [False, True])
+    def test_none_ends_before_it_began(self, db: JobDatabase, by_its_task: bool) -> None:
+        """A stop looks at the clock first; what is begun while it waits for its turn has begun later."""
+        run = Run(db)
+        target = run.begin(1)[0]
+        claim = run.claim_and_begin(target)
+        wait_for_retry(db, claim, "no", delay_seconds=60)
+        db.run(_BEGIN_LATER, execution=target.execution_id)
+        if by_its_task:
+            db.run(_REQUEST_STOP, run=run.id)
+            run.try_claim(target)
+        else:
+            cancel_execution(db, run.id)
+        row = run.row(1, "db1")
+        assert (row.lifecycle, row.end_time) == ("Canceled", row.start_time)
 
     def test_one_that_a_reconciliation_ends(self, db: JobDatabase) -> None:
         run, agent = Run(db), new_agent()
