@@ -38,8 +38,10 @@ def quote(part: str) -> str:
 #: How long a request may take: writers of a busy scheduler's SQLite database wait for each other, seen above a minute.
 _PATIENCE_SECONDS = 180
 #: What the API server answers with status 500 when it has waited for them too long (seen with runs of 1,000 tasks), and
-#: how often something is asked then.
-_DATABASE_ERROR, _READS = "Database error", 5
+#: how often something is sent then.
+_DATABASE_ERROR, _TRIES = "Database error", 5
+_REPEATABLE = frozenset({"GET", "PATCH"})
+_CONFLICT = 409
 
 
 class AirflowClient:
@@ -61,7 +63,7 @@ class AirflowClient:
     def api(self, method: str, path: str, json: Any = None) -> Any:
         """Send one request to ``/api/v2`` and return the decoded answer (None when it is empty).
 
-        A question that Airflow's database was too busy for is asked again; what changes something is sent once.
+        What Airflow's database was too busy for is sent again if it is the same twice: a question, or a new state.
 
         :param method: GET, POST, PATCH, DELETE
         :param path: below ``/api/v2``, with its query
@@ -70,11 +72,11 @@ class AirflowClient:
         """
         headers = {"Authorization": f"Bearer {self.token()}"}
         send = partial(self._send, method, f"/api/v2/{path.lstrip('/')}", json, headers)
-        for _ in range(_READS - 1):
+        for _ in range(_TRIES - 1):
             try:
                 return send()
             except AirflowApiError as error:
-                if method != "GET" or _DATABASE_ERROR not in str(error):
+                if method not in _REPEATABLE or _DATABASE_ERROR not in str(error):
                     raise
             time.sleep(1)
         return send()
@@ -115,10 +117,26 @@ class AirflowClient:
         """
         self.wait_for_dag(dag_id)
         self.api("PATCH", f"dags/{quote(dag_id)}", {"is_paused": False})
-        body: dict[str, Any] = {"logical_date": datetime.now(timezone.utc).isoformat(), "conf": dict(conf or {})}
-        if run_id is not None:
-            body["dag_run_id"] = run_id
-        return str(self.api("POST", f"dags/{quote(dag_id)}/dagRuns", body)["dag_run_id"])
+        date = datetime.now(timezone.utc).isoformat()
+        name = run_id or f"manual__{date}"
+        body = {"dag_run_id": name, "logical_date": date, "conf": dict(conf or {})}
+        for sent in range(_TRIES):
+            if self._begun(dag_id, body, again=sent > 0):
+                return name
+            time.sleep(1)
+        raise AirflowApiError(f"run {name} of {dag_id} does not begin: Airflow's database is too busy")
+
+    def _begun(self, dag_id: str, body: Mapping[str, Any], *, again: bool) -> bool:
+        try:
+            self.api("POST", f"dags/{quote(dag_id)}/dagRuns", body)
+        except AirflowApiError as error:
+            # The request before has begun it, whatever its answer was.
+            if again and error.status == _CONFLICT:
+                return True
+            if _DATABASE_ERROR not in str(error):
+                raise
+            return False
+        return True
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run.

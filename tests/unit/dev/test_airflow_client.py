@@ -154,6 +154,30 @@ def test_a_busy_database_is_asked_again_for_a_while(server: ApiServer, client: A
 
 
 @pytest.mark.usefixtures("no_pause")
+@pytest.mark.parametrize("last", [(200, {}), (409, {"detail": "it is there"})])
+def test_a_run_is_begun_once_however_busy_the_database_is(
+    server: ApiServer, client: AirflowClient, last: Answer
+) -> None:
+    server.answer("GET", "dags/job1", (200, {}))
+    server.answer("PATCH", "dags/job1", BUSY, (200, {}))
+    server.answer("POST", "dags/job1/dagRuns", BUSY, last)
+    name = client.trigger("job1")
+    assert [body["dag_run_id"] for body in server.bodies("POST", "dags/job1/dagRuns")] == [name, name]
+
+
+@pytest.mark.usefixtures("no_pause")
+@pytest.mark.parametrize("answers", [[BUSY], [(409, {"detail": "it was there before"})]])
+def test_a_run_that_cannot_be_begun_is_an_error(
+    server: ApiServer, client: AirflowClient, answers: list[Answer]
+) -> None:
+    server.answer("GET", "dags/job1", (200, {}))
+    server.answer("PATCH", "dags/job1", (200, {}))
+    server.answer("POST", "dags/job1/dagRuns", *answers)
+    with pytest.raises(AirflowApiError, match=r"too busy|409"):
+        client.trigger("job1", "mine")
+
+
+@pytest.mark.usefixtures("no_pause")
 def test_what_changes_something_is_sent_once(server: ApiServer, client: AirflowClient) -> None:
     server.answer("POST", "pools", BUSY, (200, {}))
     with pytest.raises(AirflowApiError, match="Database error"):
