@@ -193,7 +193,8 @@ class ChunkOfOne:
         return end
 
     def _say(self, level: int, text: str) -> None:
-        self._run.say(level, text.removeprefix(f"{self._label}: "))
+        for line in text.split("\n"):
+            self._run.say(level, line.removeprefix(f"{self._label}: "))
 
 
 @pytest.fixture(params=["single", "chunk"])
