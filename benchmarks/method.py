@@ -110,6 +110,6 @@ def _fewer(table: Table) -> str:
         return ""
     told = "; ".join(f"{', '.join(found)} {often}" for often, found in less.items())
     return (
-        f"All is measured {_USUAL} times, but without `--full` less often what takes many minutes for each run on this"
-        f" machine: {told}."
+        f"Without options all is measured {_USUAL} times, but less often what takes many minutes for each run on this"
+        f" machine: {told}. The column n says how often it was."
     )
