@@ -161,7 +161,7 @@ class Bench:
             run_id = self.airflow.trigger(cell.name)
             try:
                 state = self._end_of(cell, run_id)
-            except AirflowApiError:
+            except (AirflowApiError, BrokenRunError):
                 # What goes on would be measured with the next cell.
                 with suppress(AirflowApiError):
                     self.airflow.set_run_state(cell.name, run_id, "failed")
@@ -188,7 +188,6 @@ class Bench:
             state = self.airflow.run_state(cell.name, run_id)
             if state in RUN_ENDED:
                 return state
-        self.airflow.set_run_state(cell.name, run_id, "failed")
         raise BrokenRunError(f"the run took longer than {self.timeout:g} s")
 
     def _running(self, cell: Cell, run_id: str, instances: list[dict[str, Any]]) -> Running:

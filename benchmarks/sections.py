@@ -98,22 +98,29 @@ def small(raw: Mapping[str, Any]) -> str:
     timed = [(text, *_row(raw, name, "seconds")) for name, text in _TIMED.items()]
     if rows := [row for row in timed if row[1]]:
         parts.append(f"## Without a run\n\n{markdown_table(('What', 'n', 'Seconds'), rows)}")
-    held = [(text, *_row(raw, "at_once", field)) for field, text in _HELD.items()]
-    if rows := [row for row in held if row[1]]:
+    held = _found(raw, "at_once", _HELD)
+    if held:
         text = paragraph(
             "The package's triggers in the event loop of one process, as a triggerer runs them, without the rest of",
             "Airflow; the servers are four sandboxes (`benchmarks/at_once.py`). All are begun at the same moment, held",
             "and stopped.",
         )
-        parts.append(f"## 800 scripts at once\n\n{text}\n\n{markdown_table(('What', 'n', 'Found'), rows)}")
-    run = [(text, *_row(raw, "one_run", field)) for field, text in _ONE_RUN.items()]
-    if rows := [row for row in run if row[1]]:
+        parts.append(f"## 800 scripts at once\n\n{text}\n\n{held}")
+    run = _found(raw, "one_run", _ONE_RUN)
+    if run:
         text = paragraph(
             "An `ElasticJob` whose author said nothing of chunks, on 5,000 databases of two servers, with the slots of",
             "JA100; a no-op script, a whole Airflow with the scheduler's debug log (`benchmarks/one_run.py`).",
         )
-        parts.append(f"## 5,000 databases in one run\n\n{text}\n\n{markdown_table(('What', 'n', 'Found'), rows)}")
+        parts.append(f"## 5,000 databases in one run\n\n{text}\n\n{run}")
     return "\n\n".join(parts)
+
+
+def _found(raw: Mapping[str, Any], name: str, fields: Mapping[str, str]) -> str:
+    """Return the table of what a measurement found, empty if it was not made."""
+    rows = [(text, *_row(raw, name, field)) for field, text in fields.items()]
+    measured = [row for row in rows if row[1]]
+    return markdown_table(("What", "n", "Found"), measured) if measured else ""
 
 
 def _row(raw: Mapping[str, Any], name: str, field: str) -> tuple[int, Sample | None]:
