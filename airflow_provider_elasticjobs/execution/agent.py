@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from airflow_provider_elasticjobs.exceptions import ElasticJobsError, JobDatabaseAwayError
 from airflow_provider_elasticjobs.execution.deadlines import Deadlines
+from airflow_provider_elasticjobs.execution.row_writer import RowWriter
 from airflow_provider_elasticjobs.execution.waiting_room import WaitingRoom
 from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY, heartbeat, retire
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
@@ -48,6 +49,7 @@ class JobAgent:
         self.expiry_seconds = expiry_seconds
         self.deadlines = Deadlines()
         self.waiting_room = WaitingRoom()
+        self.rows = RowWriter(job_database, expiry_seconds)
         self._pulse = job_database.alongside()
         self._tracked: dict[object, tuple[UUID, Callable[[], None]]] = {}
         self._unwritten: deque[Callable[[], object]] = deque()

@@ -23,7 +23,7 @@ from airflow_provider_elasticjobs.execution.attempt import Connector
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
 from airflow_provider_elasticjobs.execution.gathered_log import GatheredLog
 from airflow_provider_elasticjobs.execution.target import TargetExecution, TargetResult
-from airflow_provider_elasticjobs.execution.turns import Turns
+from airflow_provider_elasticjobs.execution.turns import Turn, Turns
 from airflow_provider_elasticjobs.job_database.chunks import ChunkRow, begin_chunk
 from airflow_provider_elasticjobs.job_database.claims import claim_fresh_targets, give_chunk_back
 from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
@@ -169,20 +169,20 @@ class ChunkExecution:
         with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="elasticjobs-chunk") as threads:
             claims: Mapping[UUID, Claim] = {}
             for place, row in enumerate(rows):
-                self._turns.take()
+                turn = self._turns.take()
                 if self._halt is _RELEASE or self._is_broken:
-                    self._turns.give_back()
+                    turn.give_back()
                     return
                 try:
                     if place % _CLAIMED_AT_ONCE == 0:
                         claims = self._claimed(rows[place : place + _CLAIMED_AT_ONCE])
                     claim, access = claims.get(row.execution_id), self._access(row.target.conn_id)
                     # Airflow finds a task's log by context variables; a thread starts without them.
-                    threads.submit(contextvars.copy_context().run, self._run_target, row, access, claim)
+                    threads.submit(contextvars.copy_context().run, self._run_target, row, access, claim, turn)
                 except BaseException:
                     # No thread can be had, for instance. Those who waited aside wait for this turn.
                     self._is_broken = True
-                    self._turns.give_back()
+                    turn.give_back()
                     raise
 
     def _claimed(self, rows: Sequence[ChunkRow]) -> Mapping[UUID, Claim]:
@@ -201,7 +201,7 @@ class ChunkExecution:
         except ElasticJobsError as error:
             return TargetAccess(_refuse(error))
 
-    def _run_target(self, row: ChunkRow, access: TargetAccess, claim: Claim | None) -> None:
+    def _run_target(self, row: ChunkRow, access: TargetAccess, claim: Claim | None, turn: Turn) -> None:
         label = row.target.label
         try:
             self._ends[label] = self._run_execution(
@@ -214,7 +214,8 @@ class ChunkExecution:
                     errors=access.errors,
                     log=_bounded(self._log, label),
                     output=self._output,
-                    aside=self._turns.aside,
+                    aside=turn.aside,
+                    over=turn.give_back,
                     claim=claim,
                 )
             )
@@ -225,7 +226,7 @@ class ChunkExecution:
             self._is_broken = self._is_broken or isinstance(error, JobDatabaseError)
             self._log(logging.ERROR, f"{label}: {error}")
         finally:
-            self._turns.give_back()
+            turn.give_back()
 
     def _run_execution(self, execution: TargetExecution) -> TargetResult:
         with self._lock:

@@ -16,6 +16,7 @@ from airflow_provider_elasticjobs.execution.attempt import AttemptRunner, Connec
 from airflow_provider_elasticjobs.execution.availability import Availability
 from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
 from airflow_provider_elasticjobs.execution.order import TargetOrder
+from airflow_provider_elasticjobs.execution.row_writer import is_plain
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.waiting_room import ROLLOUT, pauses
 from airflow_provider_elasticjobs.job_database import executions
@@ -56,6 +57,8 @@ class TargetExecution:
     :param errors: the connection's table of error numbers.
     :param output: the place that the order's output names.
     :param aside: entered while it only waits, for a place or for its next attempt: others may work meanwhile.
+    :param over: called when the script has succeeded and only that is left to be written, unless somebody waits for the
+        row's end: others may work from then on.
     :param claim: on the row, if it is claimed already.
     """
 
@@ -71,6 +74,7 @@ class TargetExecution:
         errors: ErrorTable = DEFAULT_ERRORS,
         output: OutputPlace | None = None,
         aside: Callable[[], AbstractContextManager[object]] = nullcontext,
+        over: Callable[[], None] | None = None,
         claim: Claim | None = None,
     ) -> None:
         self.order = order
@@ -82,6 +86,7 @@ class TargetExecution:
         self._errors = errors
         self._output = output
         self._aside = aside
+        self._over = over
         self._claim = claim
         self._stop = StopSignal(order.target.label)
         self._ended: Ending | None = None
@@ -184,16 +189,19 @@ class TargetExecution:
         in_doubt = ending.in_doubt and not ending.lifecycle.is_good
         if in_doubt and ending.outcome is not Outcome.UNKNOWN:
             message += f" {EARLIER_UNKNOWN}"
-        settled = executions.finish_target(
-            self._agent.job_database,
-            claim,
-            ending.lifecycle,
-            message,
-            outcome=ending.outcome,
-            error_number=ending.error_number,
-            in_doubt=in_doubt,
-            messages=ending.messages,
-        )
+        if self._is_plain_success(claim, ending):
+            settled = self._agent.rows.succeed(claim, ending.messages, linger=self._over is not None)
+        else:
+            settled = executions.finish_target(
+                self._agent.job_database,
+                claim,
+                ending.lifecycle,
+                message,
+                outcome=ending.outcome,
+                error_number=ending.error_number,
+                in_doubt=in_doubt,
+                messages=ending.messages,
+            )
         self._give_place_back(claim)
         if settled.rollout_stopped:
             self._log(
@@ -202,8 +210,14 @@ class TargetExecution:
             self._agent.waiting_room.rollout_is_over(claim)
         return settled, message
 
+    @staticmethod
+    def _is_plain_success(claim: Claim, ending: Ending) -> bool:
+        return ending.lifecycle is Lifecycle.SUCCEEDED and not ending.message and is_plain(claim)
+
     def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
         self._ended = ending
+        if self._over is not None and self._is_plain_success(claim, ending):
+            self._over()
         settled, message = self._write_end(claim, ending)
         if settled.lifecycle is None:
             raise self._claim_lost()
@@ -241,9 +255,7 @@ class TargetExecution:
         """Begin an attempt, once its time has come and there is a place for it; nothing is held meanwhile."""
         said, pause = None, pauses()
         while True:
-            start = executions.begin_attempt(
-                self._agent.job_database, claim, attempt, expiry_seconds=self._agent.expiry_seconds
-            )
+            start = self._agent.rows.begin(claim, attempt)
             if start.waiting_cause is None or start.cancelled:
                 return start
             self._stop.raise_if_released()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["Turns"]
+__all__ = ["Turn", "Turns"]
 
 
 class Turns:
@@ -18,19 +18,33 @@ class Turns:
     def __init__(self, most: int) -> None:
         self._free = threading.Semaphore(most)
 
-    def take(self) -> None:
+    def take(self) -> Turn:
         """Wait for a turn; blocks."""
         self._free.acquire()
+        return Turn(self._free)
+
+
+class Turn:
+    """The turn of one who works, in whatever thread.
+
+    :param free: counts the turns that nobody has.
+    """
+
+    def __init__(self, free: threading.Semaphore) -> None:
+        self._free = free
+        self._is_over = False
 
     def give_back(self) -> None:
-        """End a turn, in whatever thread."""
-        self._free.release()
+        """End the turn, if it has not ended."""
+        if not self._is_over:
+            self._is_over = True
+            self._free.release()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Leave one's turn to others within the block, and wait for the next one at its end."""
-        self.give_back()
+        """Leave the turn to others within the block, and wait for the next one at its end."""
+        self._free.release()
         try:
             yield
         finally:
-            self.take()
+            self._free.acquire()

@@ -9,20 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY
-from airflow_provider_elasticjobs.job_database.attempts import (
-    BEGIN_ATTEMPT,
-    END_ATTEMPT,
-    MESSAGE_TYPES,
-    OUTCOME,
-    message_rows,
-)
+from airflow_provider_elasticjobs.job_database.attempts import END_ATTEMPT, MESSAGE_TYPES, OUTCOME, message_rows
 from airflow_provider_elasticjobs.job_database.batch import Batch
-from airflow_provider_elasticjobs.job_database.claiming import (
-    FENCE,
-    IS_CANCELLED,
-)
+from airflow_provider_elasticjobs.job_database.claiming import FENCE
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
-from airflow_provider_elasticjobs.job_database.places import BEGUN, MAY_BEGIN, begin_with_place
+from airflow_provider_elasticjobs.job_database.places import begin_with_place
 from airflow_provider_elasticjobs.job_database.records import (
     AttemptMessage,
     AttemptStart,
@@ -31,6 +22,7 @@ from airflow_provider_elasticjobs.job_database.records import (
 )
 from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, stop_if_used_up
 from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
+from airflow_provider_elasticjobs.job_database.together import begin_attempts
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
 from airflow_provider_elasticjobs.model.outcome import Outcome
@@ -38,24 +30,6 @@ from airflow_provider_elasticjobs.model.outcome import Outcome
 __all__ = ["begin_attempt", "finish_target", "wait_for_retry"]
 
 _FENCE_TYPES = {"execution": "uniqueidentifier", "claim": "uniqueidentifier"}
-
-_BEGIN = Batch(
-    f"""
-DECLARE @run uniqueidentifier;
-SELECT @run = job_execution_id FROM jobs_internal.executions WHERE execution_id = @execution;
-BEGIN TRANSACTION;
-UPDATE jobs_internal.executions SET {BEGUN} WHERE {MAY_BEGIN};
-{BEGIN_ATTEMPT}
-COMMIT TRANSACTION;
-SELECT CASE WHEN lifecycle = 'InProgress' AND current_attempts = @attempt AND claim_id = @claim
-        THEN 1 ELSE 0 END AS begun,
-    CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled
-FROM jobs_internal.executions WHERE execution_id = @execution;
-""",
-    attempt="int",
-    message="nvarchar(max)",
-    **_FENCE_TYPES,
-)
 
 
 def begin_attempt(
@@ -74,13 +48,10 @@ def begin_attempt(
     :return: whether it may run; if the run was asked to stop, or the claim was lost, it must not, and if it says what
         it waits for, ask again soon.
     """
-    message = _sentence(claim, Lifecycle.IN_PROGRESS)
     if claim.needs_place or claim.wave is not None:
+        message = _sentence(claim, Lifecycle.IN_PROGRESS)
         return begin_with_place(db, claim, attempt, message, expiry_seconds=expiry_seconds)
-    rows = db.run(_BEGIN, execution=claim.execution_id, claim=claim.claim_id, attempt=attempt, message=message)
-    if not rows:
-        return AttemptStart(begun=False, cancelled=False)
-    return AttemptStart(begun=bool(rows[0].begun), cancelled=bool(rows[0].cancelled))
+    return begin_attempts(db, [(claim, attempt)])[0]
 
 
 _WAIT = Batch(

@@ -34,19 +34,32 @@ from airflow_provider_elasticjobs.job_database.rollouts import (
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.messages import waiting_for_pool, waiting_for_server
 
-__all__ = ["BEGUN", "MAY_BEGIN", "QUEUE_SECONDS", "begin_with_place", "note_waiting", "waiting_causes"]
+__all__ = ["QUEUE_SECONDS", "begin_with_place", "begun", "may_begin", "note_waiting", "waiting_causes"]
 
 #: Seconds after which one who has stopped asking for a place holds up nobody any more.
 QUEUE_SECONDS = 10
 
-#: Assignments of the row whose attempt begins.
-BEGUN = """lifecycle = 'InProgress', start_time = COALESCE(start_time, @now), next_attempt_start_time = NULL,
-    current_attempts = @attempt, current_attempt_start_time = @now, last_message = @message,
+
+def begun(attempt: str = "@attempt", message: str = "@message") -> str:
+    """Return the assignments of a row whose attempt begins.
+
+    :param attempt: expression of the attempt's number.
+    :param message: expression of the row's message.
+    """
+    return f"""lifecycle = 'InProgress', start_time = COALESCE(start_time, @now), next_attempt_start_time = NULL,
+    current_attempts = {attempt}, current_attempt_start_time = @now, last_message = {message},
     outcome = NULL, error_number = NULL, waiting_cause = NULL, waiting_time = NULL"""
 
-#: The row, as long as its claim holds, the run goes on, and this attempt has not begun.
-MAY_BEGIN = f"""{FENCE} AND NOT {IS_CANCELLED}
-    AND (lifecycle IN ('Created', 'WaitingForRetry') OR (lifecycle = 'InProgress' AND current_attempts < @attempt))"""
+
+def may_begin(fence: str = FENCE, attempt: str = "@attempt") -> str:
+    """Return the condition on a row whose attempt may begin: the run goes on, and this attempt has not begun.
+
+    :param fence: condition that the row belongs to its claim.
+    :param attempt: expression of the attempt's number.
+    """
+    return f"""{fence} AND NOT {IS_CANCELLED}
+    AND (lifecycle IN ('Created', 'WaitingForRetry') OR (lifecycle = 'InProgress' AND current_attempts < {attempt}))"""
+
 
 _HOLDS = "e.lifecycle = 'InProgress' AND (e.current_attempt_start_time >= @cutoff OR a.heartbeat_time >= @cutoff)"
 _IS_OTHER = "e.execution_id <> @execution"
@@ -122,7 +135,7 @@ BEGIN
 {_ASK}
     IF @cause IS NULL AND @stopped IS NULL
     BEGIN
-        UPDATE jobs_internal.executions SET {BEGUN}, place_agent_id = @agent WHERE {MAY_BEGIN};
+        UPDATE jobs_internal.executions SET {begun()}, place_agent_id = @agent WHERE {may_begin()};
 {BEGIN_ATTEMPT}
     END;
     COMMIT TRANSACTION;
@@ -131,7 +144,7 @@ IF @cause IS NOT NULL
     UPDATE jobs_internal.executions
     SET waiting_cause = @cause, waiting_time = @now,
         last_message = CASE WHEN lifecycle = 'Created' THEN @cause ELSE last_message END
-    WHERE {MAY_BEGIN};
+    WHERE {may_begin()};
 SELECT CASE WHEN @cause IS NULL AND @stopped IS NULL
         AND lifecycle = 'InProgress' AND current_attempts = @attempt AND claim_id = @claim
         THEN 1 ELSE 0 END AS begun,

@@ -75,32 +75,36 @@ BEGIN
 END;
 """
 
+_NO_STEP_IS_ACTIVE = f"NOT EXISTS (SELECT 1 FROM jobs_internal.executions WHERE {_STEP_ROWS} AND is_active = 1)"
+
 #: A job ends when no step is active, and either a step ended badly, or the last step has ended, or the run was stopped.
 _JOB_MAY_END = f"""
-    NOT EXISTS (SELECT 1 FROM jobs_internal.executions WHERE {_STEP_ROWS} AND is_active = 1)
+    {_NO_STEP_IS_ACTIVE}
     AND (EXISTS (SELECT 1 FROM jobs_internal.executions WHERE {_STEP_ROWS} AND {IS_BAD})
         OR EXISTS (SELECT 1 FROM jobs_internal.executions WHERE {_STEP_ROWS} AND step_id = @last_step)
         OR EXISTS (SELECT 1 FROM jobs_internal.job_cancellations WHERE job_execution_id = @run))
 """
 
 _SETTLE_JOB = f"""
-SELECT @last_step = MAX(s.step_id)
-FROM jobs_internal.executions AS e
-INNER JOIN jobs_internal.job_steps AS s ON s.job_id = e.job_id AND s.job_version = e.job_version
-WHERE e.execution_id = @run;
-IF EXISTS (SELECT 1 FROM jobs_internal.executions WHERE execution_id = @run AND is_active = 1)
-    AND {_JOB_MAY_END}
+IF {_NO_STEP_IS_ACTIVE} AND EXISTS (SELECT 1 FROM jobs_internal.executions WHERE execution_id = @run AND is_active = 1)
 BEGIN
-    BEGIN TRANSACTION;
-    UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @run AND is_active = 1;
-    {_COUNT.format(children=_STEP_ROWS)}
+    SELECT @last_step = MAX(s.step_id)
+    FROM jobs_internal.executions AS e
+    INNER JOIN jobs_internal.job_steps AS s ON s.job_id = e.job_id AND s.job_version = e.job_version
+    WHERE e.execution_id = @run;
     IF {_JOB_MAY_END}
-        UPDATE jobs_internal.executions
-        SET lifecycle = @combined, {_ENDED}, start_time = COALESCE(start_time, @now),
-            last_message = CASE WHEN @combined = 'Succeeded' AND @empty_message IS NOT NULL
-                THEN @empty_message ELSE {job_sentence("@combined")} END
-        WHERE execution_id = @run AND is_active = 1;
-    COMMIT TRANSACTION;
+    BEGIN
+        BEGIN TRANSACTION;
+        UPDATE jobs_internal.executions SET lock_count = lock_count + 1 WHERE execution_id = @run AND is_active = 1;
+        {_COUNT.format(children=_STEP_ROWS)}
+        IF {_JOB_MAY_END}
+            UPDATE jobs_internal.executions
+            SET lifecycle = @combined, {_ENDED}, start_time = COALESCE(start_time, @now),
+                last_message = CASE WHEN @combined = 'Succeeded' AND @empty_message IS NOT NULL
+                    THEN @empty_message ELSE {job_sentence("@combined")} END
+            WHERE execution_id = @run AND is_active = 1;
+        COMMIT TRANSACTION;
+    END;
 END;
 """
 

@@ -21,36 +21,43 @@ def taken(turns: Turns) -> threading.Event:
 
 def test_there_are_only_so_many() -> None:
     turns = Turns(2)
-    turns.take()
+    turn = turns.take()
     assert taken(turns).wait(10)
     third = taken(turns)
     assert not third.wait(0.1)
-    turns.give_back()
+    turn.give_back()
     assert third.wait(10)
+
+
+def test_a_turn_is_given_back_once() -> None:
+    turns = Turns(1)
+    turn = turns.take()
+    turn.give_back()
+    turn.give_back()
+    assert taken(turns).wait(10)
+    assert not taken(turns).wait(0.1)
 
 
 def test_who_waits_aside_lets_another_work_and_goes_on_after_it() -> None:
     turns = Turns(1)
-    turns.take()
-    other = taken(turns)
+    turn = turns.take()
     waited_for, back = threading.Event(), threading.Event()
 
     def wait_aside() -> None:
-        with turns.aside():
+        with turn.aside():
             waited_for.wait(10)
         back.set()
 
     threading.Thread(target=wait_aside, daemon=True).start()
-    assert other.wait(10)
+    other = turns.take()
     waited_for.set()
     assert not back.wait(0.1)
-    turns.give_back()
+    other.give_back()
     assert back.wait(10)
 
 
 def test_an_error_aside_keeps_the_turn() -> None:
     turns = Turns(1)
-    turns.take()
-    with pytest.raises(RuntimeError), turns.aside():
+    with pytest.raises(RuntimeError), turns.take().aside():
         raise RuntimeError
     assert not taken(turns).wait(0.1)

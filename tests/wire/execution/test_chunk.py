@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,12 +19,12 @@ from airflow_provider_elasticjobs.exceptions import (
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.chunk import MOST_LINES, ChunkResult, TargetAccess
 from airflow_provider_elasticjobs.execution.chunk_order import ChunkOrder
-from airflow_provider_elasticjobs.job_database import executions
+from airflow_provider_elasticjobs.job_database import executions, together
 from airflow_provider_elasticjobs.job_database.agents import heartbeat, settle_leftovers
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.cancellation import cancel_execution
 from airflow_provider_elasticjobs.job_database.claims import claim_target
-from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim
+from airflow_provider_elasticjobs.job_database.records import AirflowRef, Claim, Settled
 from airflow_provider_elasticjobs.job_database.waves import begin_wave
 from airflow_provider_elasticjobs.model.chunks import TargetChunk
 from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
@@ -176,6 +177,32 @@ class TestAtATime:
         assert run.chunk(at_once=at_once).run().lifecycle is Lifecycle.SUCCEEDED
         assert sandbox.peak_running(containing=mark) == at_once
 
+    def test_nobody_waits_until_anothers_success_is_written(
+        self, counted_run: NewRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = counted_run(3)
+        write, written = together.succeed_targets, 0
+
+        def write_late(*args: Any) -> list[Settled]:
+            nonlocal written
+            _until(lambda: sum(_visits(run)) == 3)
+            written += len(args[1])
+            return write(*args)
+
+        monkeypatch.setattr(together, "succeed_targets", write_late)
+        assert run.chunk(at_once=1).run().lifecycle is Lifecycle.SUCCEEDED
+        assert (written, run.lifecycles()) == (3, ["Succeeded"] * 5)
+
+    def test_with_a_cap_the_next_waits_until_the_place_is_free(
+        self, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(together, "succeed_targets", refuse)
+        run = new_run("SELECT 1;", databases=3, step={"max_parallelism_per_server": 1})
+        assert run.chunk(at_once=3).run().lifecycle is Lifecycle.SUCCEEDED
+
     def test_who_waits_for_a_place_lets_another_work(self, new_run: NewRun) -> None:
         names = new_run("SELECT 1;", databases=3).databases
         run = new_run("SELECT 1;", databases=names, pools=dict.fromkeys(names[:2], "p1"), step={"max_parallelism": 1})
@@ -263,7 +290,7 @@ class TestComesAgain:
         def refuse(*_: object, **__: object) -> None:
             raise JobDatabaseError("no right")
 
-        monkeypatch.setattr(executions, "begin_attempt", refuse)
+        monkeypatch.setattr(together, "begin_attempts", refuse)
         assert run.chunk(at_once=1).run().lifecycle is Lifecycle.FAILED
         assert _targets(run) == ["Created"] * 3
         _until(lambda: len(settle_leftovers(run.job_database, run.job_execution_id, include_created=True)) == 3)

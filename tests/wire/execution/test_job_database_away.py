@@ -118,7 +118,7 @@ def test_a_script_that_could_not_begin_has_not_run_and_its_row_says_so(
     new_run: NewRun, server: LiveServer, outage: Outage
 ) -> None:
     run = new_run("CREATE TABLE worked (a int);")
-    outage.begin(containing="DECLARE @attempt int")
+    outage.begin(containing="INSERT INTO jobs_internal.attempts")
     execution = run.execution(agent=_impatient(server, run))
     with pytest.raises(JobDatabaseAwayError):
         execution.run()

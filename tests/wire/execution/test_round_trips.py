@@ -82,11 +82,17 @@ def test_each_further_attempt_takes_two_more(new_run: NewRun, sent: list[BoundBa
 
 
 @pytest.mark.parametrize("in_chunks", ["single"], indirect=True)
-def test_a_chunk_takes_two_round_trips_a_target_and_one_for_twenty(new_run: NewRun, sent: list[BoundBatch]) -> None:
+def test_a_chunk_takes_at_most_two_round_trips_a_target_and_one_for_twenty(
+    new_run: NewRun, sent: list[BoundBatch]
+) -> None:
     run = new_run("SELECT 1;", databases=21)
     sent.clear()
     assert run.chunk().run().lifecycle is Lifecycle.SUCCEEDED
-    assert len(sent) == 1 + 2 + 2 * 21
+    # What several write at once goes together, so there are fewer, as chance will have it.
+    assert 1 + 2 + 2 < len(sent) <= 1 + 2 + 2 * 21
+    begun = sum(batch.sql.count("INSERT INTO jobs_internal.attempts") for batch in sent)
+    ended = sum(batch.sql.count("lifecycle = 'Succeeded', is_active = 0") for batch in sent)
+    assert begun + ended == len(sent) - 3
 
 
 def test_five_thousand_targets_are_registered_in_few_batches_of_few_arguments(

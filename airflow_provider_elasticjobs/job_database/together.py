@@ -1,0 +1,188 @@
+"""The writer's usual part for several targets of one step in one round trip: begin attempts, end what succeeded.
+
+Each row is written on the same conditions as alone (:mod:`.executions`), and answered for itself: one whose claim was
+lost is left as it is, and keeps no other from being written. What needs more (a place, a turn in a rollout, an error's
+text) is written alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from airflow_provider_elasticjobs.job_database.attempts import LOST, MESSAGE_TYPES, message_rows
+from airflow_provider_elasticjobs.job_database.batch import Batch
+from airflow_provider_elasticjobs.job_database.claiming import IS_CANCELLED
+from airflow_provider_elasticjobs.job_database.database import JobDatabase
+from airflow_provider_elasticjobs.job_database.places import begun, may_begin
+from airflow_provider_elasticjobs.job_database.records import AttemptMessage, AttemptStart, Claim, Settled
+from airflow_provider_elasticjobs.job_database.sentences import target_sentence
+from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
+from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
+
+__all__ = ["MOST_BEGINNINGS", "MOST_ENDS", "MOST_MESSAGES_TOGETHER", "begin_attempts", "succeed_targets"]
+
+#: How many messages of an attempt :func:`succeed_targets` takes.
+MOST_MESSAGES_TOGETHER = 5
+
+_JOINED = """FROM jobs_internal.executions AS e
+INNER JOIN @asked AS a ON a.row_id = e.execution_id"""
+_FENCE = "e.claim_id = a.holder"
+
+_BEGIN = Batch(
+    f"""
+DECLARE @asked TABLE (
+    row_id uniqueidentifier NOT NULL PRIMARY KEY, holder uniqueidentifier NOT NULL, number int NOT NULL);
+INSERT INTO @asked (row_id, holder, number)
+SELECT v.row_id, v.holder, v.number FROM ({{rows}}) AS v (row_id, holder, number);
+BEGIN TRANSACTION;
+UPDATE e SET {begun("a.number", target_sentence(Lifecycle.IN_PROGRESS))}
+{_JOINED}
+WHERE {may_begin(_FENCE, "a.number")};
+IF EXISTS (SELECT 1 FROM @asked WHERE number > 1)
+    UPDATE t SET end_time = CASE WHEN t.start_time > @now THEN t.start_time ELSE @now END, outcome = 'unknown',
+        message = N'{LOST}'
+    FROM jobs_internal.attempts AS t
+    INNER JOIN @asked AS a ON a.row_id = t.execution_id
+    INNER JOIN jobs_internal.executions AS e ON e.execution_id = t.execution_id
+    WHERE {_FENCE} AND e.lifecycle = 'InProgress' AND e.current_attempts = a.number
+        AND t.end_time IS NULL AND NOT (t.rerun = e.rerun AND t.attempt = a.number);
+INSERT INTO jobs_internal.attempts (execution_id, rerun, attempt, claim_id, start_time,
+    airflow_dag_id, airflow_run_id, airflow_task_id, airflow_map_index, airflow_try_number)
+SELECT e.execution_id, e.rerun, a.number, e.claim_id, @now,
+    e.airflow_dag_id, e.airflow_run_id, e.airflow_task_id, e.airflow_map_index, e.airflow_try_number
+{_JOINED}
+WHERE {_FENCE} AND e.lifecycle = 'InProgress' AND e.current_attempts = a.number
+    AND NOT EXISTS (SELECT 1 FROM jobs_internal.attempts AS t
+        WHERE t.execution_id = e.execution_id AND t.rerun = e.rerun AND t.attempt = a.number);
+COMMIT TRANSACTION;
+SELECT e.execution_id,
+    CASE WHEN {_FENCE} AND e.lifecycle = 'InProgress' AND e.current_attempts = a.number THEN 1 ELSE 0 END AS begun,
+    CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled
+{_JOINED};
+""",
+    ("uniqueidentifier", "uniqueidentifier", "int"),
+    run="uniqueidentifier",
+)
+
+_NOBODY = UUID(int=0)
+
+#: How many targets :func:`begin_attempts` takes.
+MOST_BEGINNINGS = 2 ** (_BEGIN.rows_at_once.bit_length() - 1)
+
+
+def begin_attempts(db: JobDatabase, starts: Sequence[tuple[Claim, int]]) -> list[AttemptStart]:
+    """Record that attempts of a step's script begin now, as :func:`.executions.begin_attempt` does for one.
+
+    :param db: the job database.
+    :param starts: claims on rows of one step of one run, whose attempts need no place and no turn, and the attempts; at
+        most :data:`MOST_BEGINNINGS`.
+    :return: for each, in their order, whether it may run.
+    """
+    asked = [(claim.execution_id, claim.claim_id, attempt) for claim, attempt in starts]
+    rows = db.run(_BEGIN, _filled_up(asked, (_NOBODY, 1)), run=starts[0][0].job_execution_id)
+    found = {UUID(str(row.execution_id)): AttemptStart(bool(row.begun), bool(row.cancelled)) for row in rows}
+    gone = AttemptStart(begun=False, cancelled=False)
+    return [found.get(claim.execution_id, gone) for claim, _ in starts]
+
+
+_SOURCES = ", ".join(f"'{source}'" for source, follow in TRANSITIONS.items() if Lifecycle.SUCCEEDED in follow)
+
+#: Row 0 of a target is its end, the others are its messages.
+_ASK_WITH_MESSAGES = """
+DECLARE @told TABLE (row_id uniqueidentifier NOT NULL, holder uniqueidentifier NOT NULL, ordinal int NOT NULL,
+    kind nvarchar(20) NULL, number int NULL, severity int NULL, state int NULL, line int NULL,
+    procedure_name nvarchar(128) NULL, row_count bigint NULL, text nvarchar(4000) NULL, PRIMARY KEY (row_id, ordinal));
+INSERT INTO @told (row_id, holder, ordinal, kind, number, severity, state, line, procedure_name, row_count, text)
+SELECT v.row_id, v.holder, v.ordinal, v.kind, v.number, v.severity, v.state, v.line, v.procedure_name, v.row_count,
+    v.text
+FROM ({rows}) AS v (row_id, holder, ordinal, kind, number, severity, state, line, procedure_name, row_count, text);
+INSERT INTO @asked (row_id, holder) SELECT row_id, holder FROM @told WHERE ordinal = 0;
+"""
+_WRITE_MESSAGES = f"""
+INSERT INTO jobs_internal.messages (execution_id, rerun, attempt, ordinal, kind, number, severity, state, line,
+    procedure_name, row_count, text)
+SELECT t.execution_id, t.rerun, t.attempt, m.ordinal, m.kind, m.number, m.severity, m.state, m.line,
+    m.procedure_name, m.row_count, m.text
+{_JOINED}
+INNER JOIN jobs_internal.attempts AS t ON t.execution_id = e.execution_id
+INNER JOIN @told AS m ON m.row_id = e.execution_id
+WHERE {_FENCE} AND e.lifecycle = 'Succeeded' AND t.end_time IS NULL AND t.claim_id = e.claim_id AND m.ordinal > 0;
+"""
+
+
+def _succeed_batch(ask: str, write_messages: str, types: Sequence[str]) -> Batch:
+    return Batch(
+        f"""
+{DECLARATIONS}
+DECLARE @asked TABLE (row_id uniqueidentifier NOT NULL PRIMARY KEY, holder uniqueidentifier NOT NULL);
+{ask}
+SET @settler = @write;
+SET @run = @job_run;
+SET @step = @step_number;
+BEGIN TRANSACTION;
+UPDATE e SET lifecycle = 'Succeeded', is_active = 0, start_time = COALESCE(start_time, @now), end_time = @now,
+    next_attempt_start_time = NULL, last_message = {target_sentence(Lifecycle.SUCCEEDED)}, error_number = NULL,
+    outcome = CASE WHEN EXISTS (SELECT 1 FROM jobs_internal.attempts AS t
+            WHERE t.execution_id = e.execution_id AND t.end_time IS NULL AND t.claim_id <> e.claim_id)
+        THEN 'unknown' ELSE 'succeeded' END, waiting_cause = NULL
+{_JOINED}
+WHERE {_FENCE} AND lifecycle IN ({_SOURCES});
+{write_messages}
+UPDATE t SET end_time = @now, outcome = CASE WHEN t.claim_id = a.holder THEN 'succeeded' ELSE 'unknown' END,
+    message = CASE WHEN t.claim_id = a.holder THEN e.last_message ELSE N'{LOST}' END
+{_JOINED}
+INNER JOIN jobs_internal.attempts AS t ON t.execution_id = e.execution_id
+WHERE {_FENCE} AND e.lifecycle = 'Succeeded' AND t.end_time IS NULL;
+COMMIT TRANSACTION;
+{SETTLE}
+SELECT e.execution_id, e.lifecycle, {SETTLED} {_JOINED} WHERE {_FENCE};
+""",
+        ("uniqueidentifier", "uniqueidentifier", *types),
+        job_run="uniqueidentifier",
+        step_number="int",
+        write="uniqueidentifier",
+    )
+
+
+_SUCCEED = _succeed_batch(
+    "INSERT INTO @asked (row_id, holder) SELECT v.row_id, v.holder FROM ({rows}) AS v (row_id, holder);", "", ()
+)
+_SUCCEED_WITH_MESSAGES = _succeed_batch(_ASK_WITH_MESSAGES, _WRITE_MESSAGES, MESSAGE_TYPES)
+_NO_MESSAGE = (0, *[None] * (len(MESSAGE_TYPES) - 1))
+
+#: How many targets :func:`succeed_targets` takes.
+MOST_ENDS = _SUCCEED_WITH_MESSAGES.rows_at_once // (1 + MOST_MESSAGES_TOGETHER)
+
+
+def succeed_targets(db: JobDatabase, ends: Sequence[tuple[Claim, Sequence[AttemptMessage]]]) -> list[Settled]:
+    """End the rows of targets whose scripts succeeded, as :func:`.executions.finish_target` does for one.
+
+    :param db: the job database.
+    :param ends: claims on rows of one step of one run, at most :data:`MOST_ENDS`, and what the script said during the
+        attempt that ends, at most :data:`MOST_MESSAGES_TOGETHER` messages.
+    :return: for each, in their order, what became of its row; all tell of a parent that they have settled together.
+    """
+    first = ends[0][0]
+    ids = {claim.execution_id: (claim.execution_id, claim.claim_id) for claim, _ in ends}
+    batch, rows = _SUCCEED, _filled_up(list(ids.values()), (_NOBODY,))
+    if any(messages for _, messages in ends):
+        batch = _SUCCEED_WITH_MESSAGES
+        rows = [(*ids[claim.execution_id], *row) for claim, said in ends for row in (_NO_MESSAGE, *message_rows(said))]
+    written = db.run(batch, rows, job_run=first.job_execution_id, step_number=first.step_id, write=uuid4())
+    found = {UUID(str(row.execution_id)): _settled(row) for row in written}
+    return [found.get(claim.execution_id, Settled(written=False)) for claim, _ in ends]
+
+
+def _filled_up(rows: Sequence[tuple[object, ...]], rest: tuple[object, ...]) -> list[tuple[object, ...]]:
+    """Fill up with rows that nobody has, to a power of two: an engine keeps one plan for each number of rows."""
+    missing = 2 ** (len(rows) - 1).bit_length() - len(rows)
+    return [*rows, *((UUID(int=number), *rest) for number in range(missing))]
+
+
+def _settled(row: Any) -> Settled:
+    now, step, job = (
+        None if value is None else Lifecycle(value) for value in (row.lifecycle, row.step_lifecycle, row.job_lifecycle)
+    )
+    return Settled(now is Lifecycle.SUCCEEDED, now, step, job)
