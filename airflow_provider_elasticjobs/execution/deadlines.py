@@ -42,11 +42,13 @@ class Deadlines:
         with self._changed:
             number = next(self._numbers)
             self._calls[number] = call
-            heapq.heappush(self._moments, (time.monotonic() + seconds, number))
+            entry = time.monotonic() + seconds, number
+            heapq.heappush(self._moments, entry)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="elasticjobs-deadlines", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            elif self._moments[0] is entry:
+                self._changed.notify()
             return number
 
     def _drop(self, number: int) -> None:
@@ -56,7 +58,9 @@ class Deadlines:
             if len(self._moments) > 2 * len(self._calls) + 16:
                 self._moments = [entry for entry in self._moments if entry[1] in self._calls]
                 heapq.heapify(self._moments)
-            self._changed.notify()
+            # Whoever waits for what does not count any more looks again in time; woken each time, it would cost others.
+            if not self._calls:
+                self._changed.notify()
 
     def _watch(self) -> None:
         while (call := self._next_due()) is not None:

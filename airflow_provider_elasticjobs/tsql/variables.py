@@ -48,6 +48,8 @@ def unknown_variables(script: str, parameters: Iterable[str] = ()) -> list[str]:
     :param script: T-SQL before the replacement.
     :param parameters: names of variables beside those that Elastic Jobs documents.
     """
+    if "$(" not in script:
+        return []
     known = VARIABLE_NAMES.union(name.lower() for name in parameters)
     found = {
         match["name"]
