@@ -21,10 +21,13 @@ _log = logging.getLogger(__name__)
 #: one, and loads for itself what it needs.
 _COMPONENT = "Job"
 
-#: With all that they import: what a DAG file names, and what runs scripts.
+#: With all that they import: what a DAG file names, what runs scripts, and what Airflow itself loads only to map a task
+#: and to render a template.
 _MODULES = (
     "airflow_provider_elasticjobs.task_groups.elastic_job",
     "airflow_provider_elasticjobs.triggers.target_run",
+    "airflow.providers.standard.operators.empty",
+    "jinja2.ext",
 )
 
 
