@@ -19,6 +19,13 @@ _CONFIG: dict[str, Any] = {
                 "example": None,
                 "default": "True",
             },
+            "preload": {
+                "description": "Whether scheduler, DAG processor and triggerer load what tasks of elastic jobs need.",
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": None,
+                "default": "True",
+            },
             "trigger_threads": {
                 "description": "Most scripts that run at a time in one triggerer; those above it wait in its queue.",
                 "version_added": "0.1.0",

@@ -32,7 +32,9 @@ POOL, TIER_POOL = "benchmark", "benchmark_tier"
 _GROUP = "job"
 _WITHOUT_AIRFLOW = frozenset({"bare", "limit"})
 _TEMPLATES = Path(__file__).parent / "dags" / "matrix"
+#: Between two questions how a run stands, for each hundred databases: Airflow reads all tasks of a run for its answer.
 _POLL_SECONDS = 0.5
+_LONGEST_POLL_SECONDS = 5.0
 #: Processes that press the servers together, each as wide as one client.
 _PRESSING_PROCESSES = 4
 
@@ -184,7 +186,8 @@ class Bench:
         }
 
     def _end_of(self, cell: Cell, run_id: str) -> str:
-        for _ in every(_POLL_SECONDS, self.timeout):
+        pause = min(max(_POLL_SECONDS, _POLL_SECONDS * cell.size / 100), _LONGEST_POLL_SECONDS)
+        for _ in every(pause, self.timeout):
             state = self.airflow.run_state(cell.name, run_id)
             if state in RUN_ENDED:
                 return state

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
 
-from airflow_provider_elasticjobs.cli.definition import TIERS
-
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
@@ -77,6 +75,9 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001 Airfl
 
 
 def _command(pool: str) -> str:
+    # The plugin is loaded in every process of Airflow, the commands are hardly ever needed there.
+    from airflow_provider_elasticjobs.cli.definition import TIERS  # noqa: PLC0415
+
     return (
         f"airflow elasticjobs tier {pool}"
         if pool in TIERS

@@ -6,13 +6,13 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_provider_elasticjobs.listeners import missing_pool
+from airflow_provider_elasticjobs.listeners import missing_pool, preload
 
 __all__ = ["ElasticJobsPlugin"]
 
 
 class ElasticJobsPlugin(AirflowPlugin):
-    """Says it when the pool of an elastic job is missing."""
+    """Says it when the pool of an elastic job is missing, and loads ahead what its tasks need."""
 
     name = "elasticjobs"
-    listeners: list[Any] = [missing_pool]  # noqa: RUF012 Airflow's own declaration
+    listeners: list[Any] = [missing_pool, preload]  # noqa: RUF012 Airflow's own declaration

@@ -336,6 +336,13 @@ def test_the_command_line_knows_the_job_database_and_the_tiers(world: World) -> 
     assert "nobody" in missing.stdout
 
 
+@pytest.mark.parametrize("name", ["scheduler", "dag-processor", "triggerer"])
+def test_a_component_has_loaded_what_its_children_need(world: World, name: str) -> None:
+    """Seen by the driver's module, the only one of them that is a library: no component connects to a target itself."""
+    libraries = Path(f"/proc/{world.airflow.component(name).pid}/maps").read_text()
+    assert "/pyodbc." in libraries
+
+
 def test_no_rule_of_the_job_database_is_broken(world: World, runs: dict[str, Run]) -> None:
     for run in runs.values():
         run.state()

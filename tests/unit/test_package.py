@@ -160,6 +160,7 @@ class TestProviderInfo:
         assert conf.getint("elasticjobs", "trigger_threads") == 1000
         assert conf.getfloat("elasticjobs", "job_database_patience") == 120
         assert conf.getboolean("elasticjobs", "deferrable") is True
+        assert conf.getboolean("elasticjobs", "preload") is True
 
 
 @pytest.mark.parametrize("path", MODULES, ids=identifier)

@@ -77,4 +77,4 @@ def test_the_note_says_how_to_make_the_pool(pool: str, command: str) -> None:
 
 
 def test_the_plugin_brings_the_listener() -> None:
-    assert ElasticJobsPlugin.listeners == [missing_pool]
+    assert missing_pool in ElasticJobsPlugin.listeners
