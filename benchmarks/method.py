@@ -21,7 +21,7 @@ _WAYS = """\
 - **(b)** what one would write with Airflow's own operators: a task lists the databases of a server, and
   `SQLExecuteQueryOperator.partial(...).expand(hook_params=...)` over the odbc provider runs the script
   (`benchmarks/dags/matrix/expand.py`). No row tells what ran; there are no locks, no messages, no attempts that are
-  kept.
+  kept. It shares the Airflow, and so profits from what this package loads ahead there (`[elasticjobs] preload`).
 - **(c)** `ElasticJob`, one task a database, deferred to the triggerer; once as wide as the others, and once with a pool
   of 100 slots, as many as the smallest tier of Azure Elastic Jobs (JA100) has. Workers are as many as for the others.
 - **(d)** the same with `deferrable=False`, in workers.

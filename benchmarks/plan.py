@@ -62,7 +62,6 @@ _LONG_VARIANTS = frozenset({"bare", "expand", "tier"})
 _TIER_WIDTH = 100
 #: Tasks of a step, whatever ``targets_per_task`` says.
 MOST_TASKS = 1_000
-_TARGETS_PER_CHUNK = 500
 _CHUNKS_AT_A_TIME = 2
 
 
@@ -112,7 +111,7 @@ def chunks_of(variant: str, size: int, width: int) -> Chunks:
     """
     if variant == "chunks":
         at_a_time = min(_CHUNKS_AT_A_TIME, width)
-        return Chunks(min(_TARGETS_PER_CHUNK, -(-size // at_a_time)), width // at_a_time)
+        return Chunks(-(-size // at_a_time), width // at_a_time)
     # Asked for one target a task, a step makes 1,000 tasks of as few targets as possible, one script at a time in each.
     return Chunks(1, 1) if size > MOST_TASKS else Chunks()
 

@@ -68,7 +68,8 @@ class Together(Generic[_Item, _Answer]):
         if not mine.is_next:
             mine.woken.wait()
         if mine.is_next:
-            time.sleep(linger)
+            if linger:
+                time.sleep(linger)
             self._ask_for_all(line, mine)
         if isinstance(mine.answer, BaseException):
             raise mine.answer
