@@ -16,7 +16,6 @@ from airflow_provider_elasticjobs.execution.attempt import AttemptRunner, Connec
 from airflow_provider_elasticjobs.execution.availability import Availability
 from airflow_provider_elasticjobs.execution.ending import Ending, StopReason, ending_of, may_retry
 from airflow_provider_elasticjobs.execution.order import TargetOrder
-from airflow_provider_elasticjobs.execution.row_writer import is_plain
 from airflow_provider_elasticjobs.execution.stopping import StopSignal
 from airflow_provider_elasticjobs.execution.waiting_room import ROLLOUT, pauses
 from airflow_provider_elasticjobs.job_database import executions
@@ -182,14 +181,14 @@ class TargetExecution:
         self._log(logging.ERROR, f"Not written yet, for want of the job database: {ending.lifecycle}")
         self._agent.write_later(lambda: self._write_end(claim, ending))
 
-    def _write_end(self, claim: Claim, ending: Ending) -> tuple[Settled, str]:
+    def _write_end(self, claim: Claim, ending: Ending, *, together: bool = False) -> tuple[Settled, str]:
         target = self.order.target
         sentence = target_message(ending.lifecycle, claim.step_id, target.server_name, target.database_name)
         message = ending.message or sentence
         in_doubt = ending.in_doubt and not ending.lifecycle.is_good
         if in_doubt and ending.outcome is not Outcome.UNKNOWN:
             message += f" {EARLIER_UNKNOWN}"
-        if self._is_plain_success(claim, ending):
+        if together:
             settled = self._agent.rows.succeed(claim, ending.messages, linger=self._over is not None)
         else:
             settled = executions.finish_target(
@@ -210,15 +209,12 @@ class TargetExecution:
             self._agent.waiting_room.rollout_is_over(claim)
         return settled, message
 
-    @staticmethod
-    def _is_plain_success(claim: Claim, ending: Ending) -> bool:
-        return ending.lifecycle is Lifecycle.SUCCEEDED and not ending.message and is_plain(claim)
-
     def _finish(self, claim: Claim, ending: Ending, attempt: int) -> TargetResult:
         self._ended = ending
-        if self._over is not None and self._is_plain_success(claim, ending):
+        together = ending.lifecycle is Lifecycle.SUCCEEDED and not ending.message and claim.is_plain
+        if together and self._over is not None:
             self._over()
-        settled, message = self._write_end(claim, ending)
+        settled, message = self._write_end(claim, ending, together=together)
         if settled.lifecycle is None:
             raise self._claim_lost()
         if not settled.written:

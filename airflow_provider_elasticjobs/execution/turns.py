@@ -32,12 +32,11 @@ class Turn:
 
     def __init__(self, free: threading.Semaphore) -> None:
         self._free = free
-        self._is_over = False
+        self._over = threading.Lock()
 
     def give_back(self) -> None:
-        """End the turn, if it has not ended."""
-        if not self._is_over:
-            self._is_over = True
+        """End the turn, if it has not ended; from any thread."""
+        if self._over.acquire(blocking=False):
             self._free.release()
 
     @contextmanager

@@ -48,7 +48,7 @@ def begin_attempt(
     :return: whether it may run; if the run was asked to stop, or the claim was lost, it must not, and if it says what
         it waits for, ask again soon.
     """
-    if claim.needs_place or claim.wave is not None:
+    if not claim.is_plain:
         message = _sentence(claim, Lifecycle.IN_PROGRESS)
         return begin_with_place(db, claim, attempt, message, expiry_seconds=expiry_seconds)
     return begin_attempts(db, [(claim, attempt)])[0]

@@ -160,6 +160,11 @@ class Claim:
         in_capped_pool = self.max_parallelism is not None and bool(self.target.elastic_pool_name)
         return in_capped_pool or self.max_parallelism_per_server is not None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nobody waits for the row's end or counts it: it needs no place and is in no rollout."""
+        return not self.needs_place and self.wave is None
+
 
 @dataclass(frozen=True)
 class AlreadyFinished:

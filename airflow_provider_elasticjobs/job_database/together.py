@@ -3,13 +3,16 @@
 Each row is written on the same conditions as alone (:mod:`.executions`), and answered for itself: one whose claim was
 lost is left as it is, and keeps no other from being written. What needs more (a place, a turn in a rollout, an error's
 text) is written alone.
+
+Rows written together are locked together, by their ids. Who changes many rows of a run in another order (a stop, a
+sweep) may meet that in a deadlock, which whoever loses it repeats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from airflow_provider_elasticjobs.job_database.attempts import LOST, MESSAGE_TYPES, message_rows
 from airflow_provider_elasticjobs.job_database.batch import Batch
@@ -26,6 +29,8 @@ __all__ = ["MOST_BEGINNINGS", "MOST_ENDS", "MOST_MESSAGES_TOGETHER", "begin_atte
 #: How many messages of an attempt :func:`succeed_targets` takes.
 MOST_MESSAGES_TOGETHER = 5
 
+# The columns of what is asked have names of their own, so that those of the rows need no prefix. One row may be asked
+# for twice, by the claim that holds it and by one that has lost it.
 _JOINED = """FROM jobs_internal.executions AS e
 INNER JOIN @asked AS a ON a.row_id = e.execution_id"""
 _FENCE = "e.claim_id = a.holder"
@@ -33,7 +38,8 @@ _FENCE = "e.claim_id = a.holder"
 _BEGIN = Batch(
     f"""
 DECLARE @asked TABLE (
-    row_id uniqueidentifier NOT NULL PRIMARY KEY, holder uniqueidentifier NOT NULL, number int NOT NULL);
+    row_id uniqueidentifier NOT NULL, holder uniqueidentifier NOT NULL, number int NOT NULL,
+    PRIMARY KEY (row_id, holder));
 INSERT INTO @asked (row_id, holder, number)
 SELECT v.row_id, v.holder, v.number FROM ({{rows}}) AS v (row_id, holder, number);
 BEGIN TRANSACTION;
@@ -57,7 +63,7 @@ WHERE {_FENCE} AND e.lifecycle = 'InProgress' AND e.current_attempts = a.number
     AND NOT EXISTS (SELECT 1 FROM jobs_internal.attempts AS t
         WHERE t.execution_id = e.execution_id AND t.rerun = e.rerun AND t.attempt = a.number);
 COMMIT TRANSACTION;
-SELECT e.execution_id,
+SELECT a.holder,
     CASE WHEN {_FENCE} AND e.lifecycle = 'InProgress' AND e.current_attempts = a.number THEN 1 ELSE 0 END AS begun,
     CASE WHEN {IS_CANCELLED} THEN 1 ELSE 0 END AS cancelled
 {_JOINED};
@@ -68,8 +74,14 @@ SELECT e.execution_id,
 
 _NOBODY = UUID(int=0)
 
+
+def _power_of_two(most: int) -> int:
+    """Return the largest that is not above."""
+    return 1 << (most.bit_length() - 1)
+
+
 #: How many targets :func:`begin_attempts` takes.
-MOST_BEGINNINGS = 2 ** (_BEGIN.rows_at_once.bit_length() - 1)
+MOST_BEGINNINGS = _power_of_two(_BEGIN.rows_at_once)
 
 
 def begin_attempts(db: JobDatabase, starts: Sequence[tuple[Claim, int]]) -> list[AttemptStart]:
@@ -82,9 +94,9 @@ def begin_attempts(db: JobDatabase, starts: Sequence[tuple[Claim, int]]) -> list
     """
     asked = [(claim.execution_id, claim.claim_id, attempt) for claim, attempt in starts]
     rows = db.run(_BEGIN, _filled_up(asked, (_NOBODY, 1)), run=starts[0][0].job_execution_id)
-    found = {UUID(str(row.execution_id)): AttemptStart(bool(row.begun), bool(row.cancelled)) for row in rows}
+    found = {UUID(str(row.holder)): AttemptStart(bool(row.begun), bool(row.cancelled)) for row in rows}
     gone = AttemptStart(begun=False, cancelled=False)
-    return [found.get(claim.execution_id, gone) for claim, _ in starts]
+    return [found.get(claim.claim_id, gone) for claim, _ in starts]
 
 
 _SOURCES = ", ".join(f"'{source}'" for source, follow in TRANSITIONS.items() if Lifecycle.SUCCEEDED in follow)
@@ -93,7 +105,8 @@ _SOURCES = ", ".join(f"'{source}'" for source, follow in TRANSITIONS.items() if 
 _ASK_WITH_MESSAGES = """
 DECLARE @told TABLE (row_id uniqueidentifier NOT NULL, holder uniqueidentifier NOT NULL, ordinal int NOT NULL,
     kind nvarchar(20) NULL, number int NULL, severity int NULL, state int NULL, line int NULL,
-    procedure_name nvarchar(128) NULL, row_count bigint NULL, text nvarchar(4000) NULL, PRIMARY KEY (row_id, ordinal));
+    procedure_name nvarchar(128) NULL, row_count bigint NULL, text nvarchar(4000) NULL,
+    PRIMARY KEY (row_id, holder, ordinal));
 INSERT INTO @told (row_id, holder, ordinal, kind, number, severity, state, line, procedure_name, row_count, text)
 SELECT v.row_id, v.holder, v.ordinal, v.kind, v.number, v.severity, v.state, v.line, v.procedure_name, v.row_count,
     v.text
@@ -107,7 +120,7 @@ SELECT t.execution_id, t.rerun, t.attempt, m.ordinal, m.kind, m.number, m.severi
     m.procedure_name, m.row_count, m.text
 {_JOINED}
 INNER JOIN jobs_internal.attempts AS t ON t.execution_id = e.execution_id
-INNER JOIN @told AS m ON m.row_id = e.execution_id
+INNER JOIN @told AS m ON m.row_id = a.row_id AND m.holder = a.holder
 WHERE {_FENCE} AND e.lifecycle = 'Succeeded' AND t.end_time IS NULL AND t.claim_id = e.claim_id AND m.ordinal > 0;
 """
 
@@ -116,9 +129,10 @@ def _succeed_batch(ask: str, write_messages: str, types: Sequence[str]) -> Batch
     return Batch(
         f"""
 {DECLARATIONS}
-DECLARE @asked TABLE (row_id uniqueidentifier NOT NULL PRIMARY KEY, holder uniqueidentifier NOT NULL);
+DECLARE @asked TABLE (
+    row_id uniqueidentifier NOT NULL, holder uniqueidentifier NOT NULL, PRIMARY KEY (row_id, holder));
 {ask}
-SET @settler = @write;
+SET @settler = @claim;
 SET @run = @job_run;
 SET @step = @step_number;
 BEGIN TRANSACTION;
@@ -137,12 +151,12 @@ INNER JOIN jobs_internal.attempts AS t ON t.execution_id = e.execution_id
 WHERE {_FENCE} AND e.lifecycle = 'Succeeded' AND t.end_time IS NULL;
 COMMIT TRANSACTION;
 {SETTLE}
-SELECT e.execution_id, e.lifecycle, {SETTLED} {_JOINED} WHERE {_FENCE};
+SELECT a.holder, e.lifecycle, {SETTLED} {_JOINED} WHERE {_FENCE};
 """,
         ("uniqueidentifier", "uniqueidentifier", *types),
         job_run="uniqueidentifier",
         step_number="int",
-        write="uniqueidentifier",
+        claim="uniqueidentifier",
     )
 
 
@@ -150,10 +164,10 @@ _SUCCEED = _succeed_batch(
     "INSERT INTO @asked (row_id, holder) SELECT v.row_id, v.holder FROM ({rows}) AS v (row_id, holder);", "", ()
 )
 _SUCCEED_WITH_MESSAGES = _succeed_batch(_ASK_WITH_MESSAGES, _WRITE_MESSAGES, MESSAGE_TYPES)
-_NO_MESSAGE = (0, *[None] * (len(MESSAGE_TYPES) - 1))
+_END = (0, *[None] * (len(MESSAGE_TYPES) - 1))
 
 #: How many targets :func:`succeed_targets` takes.
-MOST_ENDS = _SUCCEED_WITH_MESSAGES.rows_at_once // (1 + MOST_MESSAGES_TOGETHER)
+MOST_ENDS = _power_of_two(_SUCCEED_WITH_MESSAGES.rows_at_once // (1 + MOST_MESSAGES_TOGETHER))
 
 
 def succeed_targets(db: JobDatabase, ends: Sequence[tuple[Claim, Sequence[AttemptMessage]]]) -> list[Settled]:
@@ -164,21 +178,24 @@ def succeed_targets(db: JobDatabase, ends: Sequence[tuple[Claim, Sequence[Attemp
         attempt that ends, at most :data:`MOST_MESSAGES_TOGETHER` messages.
     :return: for each, in their order, what became of its row; all tell of a parent that they have settled together.
     """
-    first = ends[0][0]
-    ids = {claim.execution_id: (claim.execution_id, claim.claim_id) for claim, _ in ends}
-    batch, rows = _SUCCEED, _filled_up(list(ids.values()), (_NOBODY,))
-    if any(messages for _, messages in ends):
+    first, said_first = ends[0]
+    asked = _filled_up(
+        [(claim.execution_id, claim.claim_id, message_rows(said)) for claim, said in ends],
+        (_NOBODY, message_rows(said_first)),
+    )
+    batch, rows = _SUCCEED, [(row, holder) for row, holder, _ in asked]
+    if any(said for _, said in ends):
         batch = _SUCCEED_WITH_MESSAGES
-        rows = [(*ids[claim.execution_id], *row) for claim, said in ends for row in (_NO_MESSAGE, *message_rows(said))]
-    written = db.run(batch, rows, job_run=first.job_execution_id, step_number=first.step_id, write=uuid4())
-    found = {UUID(str(row.execution_id)): _settled(row) for row in written}
-    return [found.get(claim.execution_id, Settled(written=False)) for claim, _ in ends]
+        rows = [(row, holder, *line) for row, holder, said in asked for line in (_END, *said)]
+    written = db.run(batch, rows, job_run=first.job_execution_id, step_number=first.step_id, claim=first.claim_id)
+    found = {UUID(str(row.holder)): _settled(row) for row in written}
+    return [found.get(claim.claim_id, Settled(written=False)) for claim, _ in ends]
 
 
-def _filled_up(rows: Sequence[tuple[object, ...]], rest: tuple[object, ...]) -> list[tuple[object, ...]]:
-    """Fill up with rows that nobody has, to a power of two: an engine keeps one plan for each number of rows."""
-    missing = 2 ** (len(rows) - 1).bit_length() - len(rows)
-    return [*rows, *((UUID(int=number), *rest) for number in range(missing))]
+def _filled_up(asked: Sequence[tuple[Any, ...]], rest: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Fill up with rows that nobody has, to a power of two: an engine keeps a plan for each text."""
+    missing = 2 * _power_of_two(len(asked) - 1) - len(asked) if len(asked) > 1 else 0
+    return [*asked, *((UUID(int=number), *rest) for number in range(missing))]
 
 
 def _settled(row: Any) -> Settled:

@@ -39,8 +39,8 @@ def on_starting(component: object) -> None:
     """
     if type(component).__name__ != _COMPONENT or not conf.getboolean("elasticjobs", "preload", fallback=True):
         return
-    try:
-        for module in _MODULES:
+    for module in _MODULES:
+        try:
             import_module(module)
-    except Exception:  # noqa: BLE001 a missing driver is the tasks' matter, they will say it
-        _log.debug("Not everything can be loaded ahead", exc_info=True)
+        except Exception:  # noqa: BLE001, PERF203 a missing driver is the tasks' matter, they will say it
+            _log.info("%s cannot be loaded ahead", module, exc_info=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from airflow_provider_elasticjobs.exceptions import DefinitionError
 from airflow_provider_elasticjobs.model.parameters import ParameterValue
@@ -48,11 +47,7 @@ def split_batches(script: str) -> list[Batch]:
     :raises DefinitionError: if a line begins with ``GO`` and goes on with something other than a positive count or a
         comment (``GO;``). Management Studio refuses it too; left alone, the server would often read it as an alias.
     """
-    return list(_batches(script.removeprefix("\ufeff")))
-
-
-@lru_cache(maxsize=4)  # thousands of databases get the same script, and 100 KB take 27 ms to read
-def _batches(script: str) -> tuple[Batch, ...]:
+    script = script.removeprefix("\ufeff")
     code = _without_comments_and_literals(script)
     batches: list[Batch] = []
     start, first_line = 0, 1
@@ -63,7 +58,7 @@ def _batches(script: str) -> tuple[Batch, ...]:
         _append(batches, script[start:begin], code[start:begin], count, first_line)
         start, first_line = end, line_number + 1
     _append(batches, script[start:], code[start:], 1, first_line)
-    return tuple(batches)
+    return batches
 
 
 def _append(batches: list[Batch], text: str, code: str, count: int, first_line: int) -> None:

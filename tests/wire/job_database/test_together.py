@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -93,15 +94,36 @@ def test_messages_are_kept_of_those_who_have_some(db: JobDatabase) -> None:
     assert found == [("db2", 1, HELLO.text), ("db3", 1, HELLO.text), ("db3", 2, LONG.text)]
 
 
-def test_one_whose_claim_was_lost_keeps_no_other_from_being_written(db: JobDatabase) -> None:
+@pytest.mark.parametrize("said", [[], [HELLO]], ids=["silent", "talkative"])
+def test_one_whose_claim_was_lost_keeps_no_other_from_being_written(
+    db: JobDatabase, said: list[AttemptMessage]
+) -> None:
     run = Run(db)
     targets = run.begin(2)
     old, other = (run.claim(target) for target in targets)
     new = run.claim(targets[0], try_number=2)
-    first, second = begin_attempts(db, [(old, 1), (other, 1)])
-    assert (first.begun, second.begun) == (False, True)
-    assert begin_attempts(db, [(new, 1)])[0].begun
-    assert [end.lifecycle for end in succeed_targets(db, [(old, [HELLO]), (other, [])])] == [None, Lifecycle.SUCCEEDED]
+    # Whoever has lost a row and whoever holds it may ask at once, in one process.
+    starts = begin_attempts(db, [(old, 1), (other, 1), (new, 1)])
+    assert [start.begun for start in starts] == [False, True, True]
+    ends = succeed_targets(db, [(new, said), (old, [HELLO, ROWS]), (other, said)])
+    assert [(end.written, end.lifecycle) for end in ends] == [
+        (True, Lifecycle.SUCCEEDED),
+        (False, None),
+        (True, Lifecycle.SUCCEEDED),
+    ]
+    assert [(one.attempt, one.outcome) for one in attempts(db, run.id)] == [(1, "succeeded")] * 2
+    assert [one.text for one in messages(db, run.id)] == [one.text for one in said * 2]
+    assert run.lifecycles() == ("Succeeded", "Succeeded")
+
+
+def test_a_row_that_another_holds_is_left_as_it_is(db: JobDatabase) -> None:
+    run = Run(db)
+    targets = run.begin(2)
+    old, other = (run.claim(target) for target in targets)
+    run.claim_and_begin(targets[0], try_number=2)
+    begin_attempts(db, [(other, 1)])
+    ends = succeed_targets(db, [(old, [HELLO]), (other, [])])
+    assert [end.lifecycle for end in ends] == [None, Lifecycle.SUCCEEDED]
     assert internal(db, old.execution_id).lifecycle == "InProgress"
     assert [(one.attempt, one.outcome) for one in attempts(db, run.id)] == [(1, None), (1, "succeeded")]
     assert messages(db, run.id) == []
@@ -168,4 +190,22 @@ def test_as_many_as_a_batch_takes(db: JobDatabase) -> None:
     said = [HELLO] * MOST_MESSAGES_TOGETHER
     assert all(end.written for end in succeed_targets(db, [(claim, said) for claim in held]))
     assert len(messages(db, run.id)) == MOST_ENDS * MOST_MESSAGES_TOGETHER
+    assert run.lifecycles() == ("Succeeded", "Succeeded")
+
+
+def test_an_engine_sees_few_texts_whatever_the_number_of_targets(db: JobDatabase) -> None:
+    run = Run(db)
+    held = claims(run, 10)
+    texts: set[str] = set()
+
+    class Watched(JobDatabase):
+        def run(self, batch: Batch, /, rows: Sequence[Sequence[object]] = (), **values: object) -> list[Any]:
+            texts.add(batch.bind(rows, **values).sql)
+            return db.run(batch, rows, **values)
+
+    watched = Watched(lambda: pytest.fail("asks for itself"))
+    for few in (held[:3], held[3:7], held[7:]):
+        begin_attempts(watched, [(claim, 1) for claim in few])
+        succeed_targets(watched, [(claim, [ROWS]) for claim in few])
+    assert len(texts) == 2
     assert run.lifecycles() == ("Succeeded", "Succeeded")
