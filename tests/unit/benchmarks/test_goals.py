@@ -23,12 +23,15 @@ def test_chunks_against_bare(seconds: float, is_met: bool) -> None:
 @pytest.mark.parametrize(("seconds", "is_met"), [(9.9, True), (10.1, False)])
 def test_deferred_against_what_one_would_write(seconds: float, is_met: bool) -> None:
     raw = matrix(cell("expand", 10.0), cell("deferrable", seconds))
-    assert verdicts(raw, None) == {"(c) ahead of (b) in wall time, no-op, 100 databases": is_met}
+    assert verdicts(raw, None) == {
+        "(c) ahead of (b) in wall time, no-op, 100 databases": is_met,
+        "(c) ahead of (b) in rate once running, no-op, 100 databases": is_met,
+    }
 
 
 def test_deferred_with_the_slots_of_a_tier_is_judged_apart() -> None:
     raw = matrix(cell("expand", 10.0), cell("deferrable", 11.0), cell("tier", 9.0))
-    assert list(verdicts(raw, None).values()) == [False, True]
+    assert list(verdicts(raw, None).values()) == [False, False, True, True]
 
 
 @pytest.mark.parametrize(("seconds", "is_met"), [(145.0, True), (160.0, False)])
