@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -21,24 +21,35 @@ _MIB = 1024 * 1024
 
 def memory_of(pid: int) -> float:
     """Return the memory of a process and all its descendants in MiB, what they share counted once (PSS)."""
-    total = 0.0
+    return _sum([pid, *_descendants(pid)], "pss")
+
+
+def _descendants(pid: int) -> list[int]:
     with suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(pid)
-        for process in [parent, *parent.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                total += process.memory_full_info().pss / _MIB
+        return [process.pid for process in psutil.Process(pid).children(recursive=True)]
+    return []
+
+
+def _sum(pids: Iterable[int], kind: str) -> float:
+    total = 0.0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            total += getattr(psutil.Process(pid).memory_full_info(), kind) / _MIB
     return total
 
 
 class MemorySampler:
-    """Looks every few seconds at the memory of some processes; a context manager.
+    """Looks every few seconds at what memory some processes have for themselves (USS); a context manager.
+
+    Those of their descendants count that are there at the beginning: others come and go, and how many there are just
+    then says nothing about what grows. What is shared would be divided by their number.
 
     :param pids: the processes, by name.
     :param seconds: between two looks.
     """
 
     def __init__(self, pids: Mapping[str, int], seconds: float = 2.0) -> None:
-        self._pids = dict(pids)
+        self._pids = {name: [pid, *_descendants(pid)] for name, pid in pids.items()}
         self._seconds = seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -64,8 +75,8 @@ class MemorySampler:
     def _look(self) -> None:
         began = time.monotonic()
         while True:
-            for name, pid in self._pids.items():
-                self.samples[name].append((time.monotonic() - began, memory_of(pid)))
+            for name, pids in self._pids.items():
+                self.samples[name].append((time.monotonic() - began, _sum(pids, "uss")))
             if self._ended.wait(self._seconds):
                 return
 

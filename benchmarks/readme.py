@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.method import paragraph
-from benchmarks.plan import VARIANTS
+from benchmarks.plan import SCRIPTS, VARIANTS
 from benchmarks.statistics import Table
 from benchmarks.tables import markdown_table, rate, wall
 
@@ -15,7 +15,7 @@ __all__ = ["BEGIN", "END", "with_figures"]
 BEGIN = "<!-- figures: begin; written by python -m benchmarks.page -->"
 END = "<!-- figures: end -->"
 _SIZES = (100, 1_000, 5_000)
-_SCRIPT = "100 ms"
+_SCRIPT = "no-op"
 
 
 def with_figures(text: str, matrix: Mapping[str, Any] | None, small: Mapping[str, Any] | None) -> str:
@@ -48,8 +48,8 @@ def _figures(matrix: Mapping[str, Any], small: Mapping[str, Any] | None) -> str:
         rows.append((name, *cells))
     machine, options = matrix["environment"], matrix["options"]
     text = paragraph(
-        f"A script of {script}, {options['width']} at a time where no other number is said, everything on one machine",
-        f"with {machine['cores']} cores:",
+        f"The script `{SCRIPTS[script]}`, {options['width']} at a time where no other number is said, everything on",
+        f"one machine with {machine['cores']} cores:",
         "wall time of the run, and scripts a second once running.",
     )
     more = paragraph(
