@@ -7,6 +7,7 @@ Sent twice it changes nothing more, and answers the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from airflow_provider_elasticjobs.job_database.agents import DEFAULT_EXPIRY
 from airflow_provider_elasticjobs.job_database.attempts import END_ATTEMPT, MESSAGE_TYPES, OUTCOME, message_rows
@@ -21,7 +22,7 @@ from airflow_provider_elasticjobs.job_database.records import (
     Settled,
 )
 from airflow_provider_elasticjobs.job_database.rollouts import LOCK_ROLLOUT, stop_if_used_up
-from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
+from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED, settled_of
 from airflow_provider_elasticjobs.job_database.together import begin_attempts
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
 from airflow_provider_elasticjobs.model.messages import target_message
@@ -191,12 +192,8 @@ def finish_target(
     )
     if not rows:
         return Settled(written=False)
-    now, step, job = (
-        None if value is None else Lifecycle(value)
-        for value in (rows[0].lifecycle, rows[0].step_lifecycle, rows[0].job_lifecycle)
-    )
     stopped = counted and stop_if_used_up(db, claim) is not None
-    return Settled(now is lifecycle, now, step, job, stopped)
+    return replace(settled_of(rows[0], lifecycle), rollout_stopped=stopped)
 
 
 def _sentence(claim: Claim, lifecycle: Lifecycle) -> str:

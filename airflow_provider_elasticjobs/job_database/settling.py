@@ -11,9 +11,13 @@ The fragments are parts of a batch that has declared ``@now`` and :data:`DECLARA
 
 from __future__ import annotations
 
-from airflow_provider_elasticjobs.job_database.sentences import job_sentence, step_sentence
+from typing import Any
 
-__all__ = ["DECLARATIONS", "IS_BAD", "SETTLE", "SETTLED"]
+from airflow_provider_elasticjobs.job_database.records import Settled
+from airflow_provider_elasticjobs.job_database.sentences import job_sentence, step_sentence
+from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
+
+__all__ = ["DECLARATIONS", "IS_BAD", "SETTLE", "SETTLED", "settled_of"]
 
 #: Variables of the fragments. ``@run``, ``@step`` and ``@settler`` (who asks: a claim's id) are set before
 #: :data:`SETTLE`; ``@empty_message`` is the sentence to use where a step had no targets at all.
@@ -118,3 +122,15 @@ SETTLED = f"""
     (SELECT lifecycle FROM jobs_internal.executions
         WHERE execution_id = @run AND settled_by = @settler) AS job_lifecycle
 """
+
+
+def settled_of(row: Any, lifecycle: Lifecycle) -> Settled:
+    """Return what a write did that was to end a row.
+
+    :param row: the row's ``lifecycle`` now, and the columns of :data:`SETTLED`.
+    :param lifecycle: what it was to end with.
+    """
+    now, step, job = (
+        None if value is None else Lifecycle(value) for value in (row.lifecycle, row.step_lifecycle, row.job_lifecycle)
+    )
+    return Settled(now is lifecycle, now, step, job)

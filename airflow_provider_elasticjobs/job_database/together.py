@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from airflow_provider_elasticjobs.job_database.attempts import LOST, MESSAGE_TYPES, message_rows
+from airflow_provider_elasticjobs.job_database.attempts import LOST, MESSAGE_TYPES, lose_attempts, message_rows
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.claiming import IS_CANCELLED
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.places import begun, may_begin
 from airflow_provider_elasticjobs.job_database.records import AttemptMessage, AttemptStart, Claim, Settled
 from airflow_provider_elasticjobs.job_database.sentences import target_sentence
-from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED
+from airflow_provider_elasticjobs.job_database.settling import DECLARATIONS, SETTLE, SETTLED, settled_of
 from airflow_provider_elasticjobs.model.lifecycle import TRANSITIONS, Lifecycle
 
 __all__ = ["MOST_BEGINNINGS", "MOST_ENDS", "MOST_MESSAGES_TOGETHER", "begin_attempts", "succeed_targets"]
@@ -35,6 +35,11 @@ _JOINED = """FROM jobs_internal.executions AS e
 INNER JOIN @asked AS a ON a.row_id = e.execution_id"""
 _FENCE = "e.claim_id = a.holder"
 
+_LOSE_EARLIER = lose_attempts(f"""EXISTS (SELECT 1 {_JOINED}
+        WHERE e.execution_id = jobs_internal.attempts.execution_id AND {_FENCE} AND e.lifecycle = 'InProgress'
+            AND e.current_attempts = a.number
+            AND NOT (jobs_internal.attempts.rerun = e.rerun AND jobs_internal.attempts.attempt = a.number))""")
+
 _BEGIN = Batch(
     f"""
 DECLARE @asked TABLE (
@@ -47,13 +52,7 @@ UPDATE e SET {begun("a.number", target_sentence(Lifecycle.IN_PROGRESS))}
 {_JOINED}
 WHERE {may_begin(_FENCE, "a.number")};
 IF EXISTS (SELECT 1 FROM @asked WHERE number > 1)
-    UPDATE t SET end_time = CASE WHEN t.start_time > @now THEN t.start_time ELSE @now END, outcome = 'unknown',
-        message = N'{LOST}'
-    FROM jobs_internal.attempts AS t
-    INNER JOIN @asked AS a ON a.row_id = t.execution_id
-    INNER JOIN jobs_internal.executions AS e ON e.execution_id = t.execution_id
-    WHERE {_FENCE} AND e.lifecycle = 'InProgress' AND e.current_attempts = a.number
-        AND t.end_time IS NULL AND NOT (t.rerun = e.rerun AND t.attempt = a.number);
+    {_LOSE_EARLIER}
 INSERT INTO jobs_internal.attempts (execution_id, rerun, attempt, claim_id, start_time,
     airflow_dag_id, airflow_run_id, airflow_task_id, airflow_map_index, airflow_try_number)
 SELECT e.execution_id, e.rerun, a.number, e.claim_id, @now,
@@ -188,7 +187,7 @@ def succeed_targets(db: JobDatabase, ends: Sequence[tuple[Claim, Sequence[Attemp
         batch = _SUCCEED_WITH_MESSAGES
         rows = [(row, holder, *line) for row, holder, said in asked for line in (_END, *said)]
     written = db.run(batch, rows, job_run=first.job_execution_id, step_number=first.step_id, claim=first.claim_id)
-    found = {UUID(str(row.holder)): _settled(row) for row in written}
+    found = {UUID(str(row.holder)): settled_of(row, Lifecycle.SUCCEEDED) for row in written}
     return [found.get(claim.claim_id, Settled(written=False)) for claim, _ in ends]
 
 
@@ -196,10 +195,3 @@ def _filled_up(asked: Sequence[tuple[Any, ...]], rest: tuple[Any, ...]) -> list[
     """Fill up with rows that nobody has, to a power of two: an engine keeps a plan for each text."""
     missing = 2 * _power_of_two(len(asked) - 1) - len(asked) if len(asked) > 1 else 0
     return [*asked, *((UUID(int=number), *rest) for number in range(missing))]
-
-
-def _settled(row: Any) -> Settled:
-    now, step, job = (
-        None if value is None else Lifecycle(value) for value in (row.lifecycle, row.step_lifecycle, row.job_lifecycle)
-    )
-    return Settled(now is Lifecycle.SUCCEEDED, now, step, job)
