@@ -43,7 +43,7 @@ def _options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--variants", type=_names(VARIANTS), default=tuple(VARIANTS), help=", ".join(VARIANTS))
     parser.add_argument("--small", type=_names(small.MEASURES), default=small.MEASURES, help=", ".join(small.MEASURES))
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--full", action="store_true", help="so many repetitions also of what takes hours")
+    parser.add_argument("--full", action="store_true", help="also what takes hours")
     parser.add_argument("--budget", type=float, help="minutes; what would end later is left out")
     parser.add_argument("--limit", type=float, help="seconds; what is expected to take longer is left out")
     parser.add_argument("--resume", action="store_true", help="keep what was measured, and measure the rest")

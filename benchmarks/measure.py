@@ -19,7 +19,7 @@ from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.model.identifiers import job_execution_id
 from benchmarks.bare import BareClients
 from benchmarks.environment import load
-from benchmarks.plan import SCRIPTS, Cell, chunks_of
+from benchmarks.plan import SCRIPTS, Cell, chunks_of, width_of
 from benchmarks.servers import Servers, odbc_connections
 from benchmarks.watch import ProcessWatch, Watched
 from dev.airflow_client import RUN_ENDED, AirflowApiError, every
@@ -32,6 +32,8 @@ POOL, TIER_POOL = "benchmark", "benchmark_tier"
 _GROUP = "job"
 _WITHOUT_AIRFLOW = frozenset({"bare", "limit"})
 _TEMPLATES = Path(__file__).parent / "dags" / "matrix"
+#: Of the ways that are no elastic job, which no rows tell of: the file that a DAG is a copy of.
+_OTHER_TEMPLATES = {"expand": "expand.py", "defer": "defer.py", "defer_wide": "defer.py"}
 #: Between two questions how a run stands, for each hundred databases: Airflow reads all tasks of a run for its answer.
 _POLL_SECONDS = 0.5
 _LONGEST_POLL_SECONDS = 5.0
@@ -110,7 +112,7 @@ def dag_plan(cells: list[Cell], servers: Servers, width: int) -> dict[str, dict[
         pattern = servers.pattern(cell.size)
         dags[cell.name] = {
             "variant": cell.variant,
-            "pool": TIER_POOL if cell.variant == "tier" else POOL,
+            "pool": POOL if width_of(cell.variant, width) == width else TIER_POOL,
             "command": SCRIPTS[cell.script],
             "servers": list(servers.targets(cell.size)),
             "odbc_conn_ids": list(odbc_connections(servers, cell.size)),
@@ -194,7 +196,7 @@ class Bench:
         raise BrokenRunError(f"the run took longer than {self.timeout:g} s")
 
     def _running(self, cell: Cell, run_id: str, instances: list[dict[str, Any]]) -> Running:
-        if cell.variant == "expand":
+        if cell.variant in _OTHER_TEMPLATES:
             return running_by_tasks([one for one in instances if one["task_id"].startswith("run_")], cell.size)
         tasks = sum(one["task_id"] == f"{_GROUP}.only.run" for one in instances)
         run = job_execution_id(cell.name, run_id, _GROUP)
@@ -233,7 +235,7 @@ def write_dags(folder: Path, plan: Mapping[str, Mapping[str, Any]]) -> Path:
     :returns: the file that ``BENCHMARK_PLAN`` has to name.
     """
     for dag_id, one in plan.items():
-        template = "expand.py" if one["variant"] == "expand" else "elastic_job.py"
+        template = _OTHER_TEMPLATES.get(one["variant"], "elastic_job.py")
         shutil.copy(_TEMPLATES / template, folder / f"{dag_id}.py")
     path = folder / "plan.json"
     path.write_text(json.dumps(plan), encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import readme, sections
 from benchmarks.goals import goals
 from benchmarks.method import method
-from benchmarks.plan import VARIANTS
+from benchmarks.plan import LIMITS, VARIANTS
 from benchmarks.plot import line_plot
 from benchmarks.results import RESULTS, read
 from benchmarks.statistics import Table
@@ -66,7 +66,8 @@ def _goal_section(matrix: Mapping[str, Any] | None, small: Mapping[str, Any] | N
 
 def _plot(table: Table) -> str:
     series = {}
-    for variant, name in VARIANTS.items():
+    ways = {variant: name for variant, name in VARIANTS.items() if variant not in LIMITS}
+    for variant, name in ways.items():
         samples = {size: table.sample(_PLOTTED_SCRIPT, size, variant, per_target) for size in _PLOTTED_SIZES}
         series[name] = [(float(size), sample.mean) for size, sample in samples.items() if sample]
     return line_plot(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 __all__ = [
+    "LIMITS",
     "LONG",
     "MOST_TASKS",
     "SCRIPTS",
@@ -30,36 +31,34 @@ SCRIPTS: Mapping[str, str] = {
 }
 SIZES = (10, 100, 1_000, 5_000)
 
-#: Each variant, as the page calls it. ``limit`` is of the servers, the others are ways to run the scripts.
+#: Each variant, as the page calls it.
 VARIANTS: Mapping[str, str] = {
     "limit": "the servers' own limit",
     "bare": "(a) bare pyodbc",
     "expand": "(b) SQLExecuteQueryOperator.expand",
+    "defer": "Airflow's own limit: tasks that defer and run nothing",
+    "defer_wide": "the same with 100 slots",
     "deferrable": "(c) one task a database, deferred",
     "tier": "(c) with the 100 slots of the smallest tier",
     "worker": "(d) one task a database, in workers",
     "chunks": "(e) chunks",
 }
 
-#: At most, of repetitions: Airflow takes its time for each task, so these runs take many minutes each on two cores, or
-#: hours, and tell nothing more than those on fewer databases. A zero is measured only when all is asked for.
-_FEWER = {
-    ("limit", 5_000): 1,
-    ("bare", 5_000): 3,
-    ("chunks", 5_000): 3,
-    ("expand", 1_000): 1,
-    ("deferrable", 1_000): 1,
-    ("tier", 1_000): 1,
-    ("worker", 1_000): 1,
-    ("expand", 5_000): 0,
-    ("deferrable", 5_000): 0,
-    ("tier", 5_000): 0,
-    ("worker", 5_000): 0,
-}
-_LONG_SIZE, _LONG_REPETITIONS = 100, 3
+#: No ways to run scripts, but what nothing can be ahead of: the servers, and Airflow for tasks that defer.
+LIMITS = frozenset({"limit", "defer", "defer_wide"})
+#: Measured only when all is asked for: Airflow takes its time for each task, so these runs take many minutes each on
+#: two cores, or hours, and tell nothing more than those on fewer databases, or those with more slots.
+_LONGEST = frozenset(
+    {
+        *((variant, 1_000) for variant in ("deferrable", "defer")),
+        *((variant, 5_000) for variant in ("expand", "deferrable", "tier", "worker", "defer", "defer_wide")),
+    }
+)
+_LONG_SIZE = 100
 _LONG_VARIANTS = frozenset({"bare", "expand", "tier"})
 #: JA100, the smallest tier of Azure Elastic Jobs: deferred, a script holds a slot and no worker.
 _TIER_WIDTH = 100
+_WIDE = frozenset({"tier", "defer_wide"})
 #: Tasks of a step, whatever ``targets_per_task`` says.
 MOST_TASKS = 1_000
 _CHUNKS_AT_A_TIME = 2
@@ -122,7 +121,7 @@ def width_of(variant: str, width: int) -> int:
     :param variant: a key of :data:`VARIANTS`.
     :param width: of all that are not said to be wider.
     """
-    return _TIER_WIDTH if variant == "tier" else width
+    return _TIER_WIDTH if variant in _WIDE else width
 
 
 def default_repetitions(script: str, variant: str, size: int, repetitions: int, *, full: bool = False) -> int:
@@ -131,15 +130,12 @@ def default_repetitions(script: str, variant: str, size: int, repetitions: int, 
     :param script: a key of :data:`SCRIPTS`.
     :param variant: a key of :data:`VARIANTS`.
     :param size: databases.
-    :param repetitions: of cells that do not take long.
-    :param full: of all.
+    :param repetitions: of cells that do not take longest.
+    :param full: of those, too.
     """
     if script == LONG and (variant not in _LONG_VARIANTS or size != _LONG_SIZE):
         return 0
-    if full:
-        return repetitions
-    most = _LONG_REPETITIONS if script == LONG else _FEWER.get((variant, size), repetitions)
-    return min(repetitions, most)
+    return repetitions if full or (variant, size) not in _LONGEST else 0
 
 
 def order(
@@ -153,7 +149,7 @@ def order(
     :param sizes: databases.
     :param variants: keys of :data:`VARIANTS`.
     :param repetitions: of each cell, but see :func:`default_repetitions`.
-    :param full: no cell is measured less often.
+    :param full: no cell is left out.
     """
     scripts, sizes = list(scripts), sorted(sizes)
     for repetition in range(1, repetitions + 1):

@@ -11,7 +11,7 @@ __all__ = ["line_plot"]
 _WIDTH, _HEIGHT = 800, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 290, 40, 50
 #: Told apart by colour-blind eyes, too (Okabe and Ito).
-_COLOURS = ("#000000", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#56B4E9")
+_COLOURS = ("#000000", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#56B4E9", "#D55E00")
 
 _Points = Sequence[tuple[float, float]]
 

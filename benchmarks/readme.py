@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.method import paragraph
-from benchmarks.plan import SCRIPTS, VARIANTS
+from benchmarks.plan import LIMITS, SCRIPTS, VARIANTS
 from benchmarks.statistics import Table
 from benchmarks.tables import markdown_table, rate, wall
 
@@ -39,7 +39,7 @@ def _figures(matrix: Mapping[str, Any], small: Mapping[str, Any] | None) -> str:
     sizes = [size for size in _SIZES if size in table.sizes]
     rows = []
     for variant, name in VARIANTS.items():
-        if variant == "limit":
+        if variant in LIMITS:
             continue
         cells = []
         for size in sizes:

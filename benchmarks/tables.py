@@ -95,6 +95,8 @@ def ratio_table(table: Table) -> str:
         "(c)/(b), wall time": (("deferrable", "expand"), wall),
         "(c) with 100 slots/(b), wall time": (("tier", "expand"), wall),
         "(c) with 100 slots/(b), rate once running": (("tier", "expand"), rate),
+        "tasks that only defer/(b), wall time": (("defer", "expand"), wall),
+        "the same with 100 slots": (("defer_wide", "expand"), wall),
         "(d)/(b), wall time": (("worker", "expand"), wall),
     }
     rows = []

@@ -29,6 +29,13 @@ def test_deferred_against_what_one_would_write(seconds: float, is_met: bool) -> 
     }
 
 
+def test_deferred_tells_what_airflow_takes_for_tasks_that_only_defer() -> None:
+    raw = matrix(cell("expand", 10.0), cell("deferrable", 20.0), cell("defer", 19.0))
+    wall, rate = goals(raw, None)
+    assert wall.found == "(c)/(b) 2.00 (n 1); tasks that only defer 1.90 (n 1)"
+    assert "only defer" not in rate.found
+
+
 def test_deferred_with_the_slots_of_a_tier_is_judged_apart() -> None:
     raw = matrix(cell("expand", 10.0), cell("deferrable", 11.0), cell("tier", 9.0))
     assert list(verdicts(raw, None).values()) == [False, False, True, True]
@@ -40,6 +47,15 @@ def test_flat_cost(seconds: float, is_met: bool) -> None:
     (goal,) = goals(raw, None)
     assert goal.is_met is is_met
     assert "at 100, 1,000 databases" in goal.text
+
+
+def test_flat_cost_tells_what_airflow_takes_for_tasks_that_only_defer() -> None:
+    raw = matrix(
+        *(cell("tier", 10.0), cell("tier", 200.0, size=1_000)),
+        *(cell("defer_wide", 8.0), cell("defer_wide", 120.0, size=1_000)),
+    )
+    (goal,) = goals(raw, None)
+    assert goal.found == "factor 2.00; tasks that only defer 1.50"
 
 
 def test_small_ones_by_their_means() -> None:
