@@ -140,7 +140,7 @@ def small_goals(cells: Sequence[Mapping[str, Any]]) -> Iterator[Goal]:
 
 
 def _growth(cell: Mapping[str, Any]) -> float:
-    """By how much what the triggerer or the scheduler holds at least grew from the second quarter to the last."""
+    """By how much the triggerer or the scheduler grew from the run's second quarter to its last."""
     return max(
         float(cell[f"{process}_mib_last_quarter"]) / float(cell[f"{process}_mib_second_quarter"])
         for process in ("scheduler", "triggerer")

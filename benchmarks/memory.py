@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ _MIB = 1024 * 1024
 
 def memory_of(pid: int) -> float:
     """Return the memory of a process and all its descendants in MiB, what they share counted once (PSS)."""
-    return _sum([pid, *_descendants(pid)], "pss")
+    return _sum([pid, *_descendants(pid)], lambda process: process.memory_full_info().pss)
 
 
 def _descendants(pid: int) -> list[int]:
@@ -30,19 +30,24 @@ def _descendants(pid: int) -> list[int]:
     return []
 
 
-def _sum(pids: Iterable[int], kind: str) -> float:
+def _sum(pids: Iterable[int], of: Callable[[psutil.Process], int]) -> float:
     total = 0.0
     for pid in pids:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            total += getattr(psutil.Process(pid).memory_full_info(), kind) / _MIB
+            total += of(psutil.Process(pid)) / _MIB
     return total
 
 
+def _resident(process: psutil.Process) -> int:
+    return int(process.memory_info().rss)
+
+
 class MemorySampler:
-    """Looks every few seconds at what memory some processes have for themselves (USS); a context manager.
+    """Looks every few seconds at what memory some processes have (RSS); a context manager.
 
     Those of their descendants count that are there at the beginning: others come and go, and how many there are just
-    then says nothing about what grows. What is shared would be divided by their number.
+    then says nothing about what grows. For the same reason what is shared with them counts in full: it would be divided
+    by their number (PSS), or leave a process when it forks and come back page by page (USS).
 
     :param pids: the processes, by name.
     :param seconds: between two looks.
@@ -69,25 +74,21 @@ class MemorySampler:
         self._thread.join()
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Return the memory of each process in the beginning, the least in each quarter of the time, and its peak.
-
-        The least, because what a process holds between two pieces of work is what grows where something is kept; what
-        it takes for one and gives back goes up and down.
-        """
+        """Return the memory of each process in the beginning, its median in each quarter of the time, and its peak."""
         return {name: _summary([mib for _, mib in samples]) for name, samples in self.samples.items() if samples}
 
     def _look(self) -> None:
         began = time.monotonic()
         while True:
             for name, pids in self._pids.items():
-                self.samples[name].append((time.monotonic() - began, _sum(pids, "uss")))
+                self.samples[name].append((time.monotonic() - began, _sum(pids, _resident)))
             if self._ended.wait(self._seconds):
                 return
 
 
 def _summary(values: list[float]) -> dict[str, float]:
     size = max(1, len(values) // 4)
-    starts = range(0, min(4 * size, len(values)), size)
-    least = {f"quarter_{number}": min(values[start : start + size]) for number, start in enumerate(starts, start=1)}
-    found = {"first": values[0], **least, "peak": max(values)}
+    quarters = [sorted(values[start : start + size]) for start in range(0, min(4 * size, len(values)), size)]
+    medians = {f"quarter_{number}": quarter[len(quarter) // 2] for number, quarter in enumerate(quarters, start=1)}
+    found = {"first": values[0], **medians, "peak": max(values)}
     return {name: round(value, 1) for name, value in found.items()}
