@@ -31,8 +31,8 @@ MOST_MESSAGES_TOGETHER = 5
 
 # The columns of what is asked have names of their own, so that those of the rows need no prefix. One row may be asked
 # for twice, by the claim that holds it and by one that has lost it.
-_JOINED = """FROM jobs_internal.executions AS e
-INNER JOIN @asked AS a ON a.row_id = e.execution_id"""
+_JOINED = """FROM @asked AS a
+INNER JOIN jobs_internal.executions AS e ON e.execution_id = a.row_id"""
 _FENCE = "e.claim_id = a.holder"
 
 _LOSE_EARLIER = lose_attempts(f"""EXISTS (SELECT 1 {_JOINED}

@@ -58,7 +58,15 @@ def _join(emitter: Emitter, join: exp.Expr, scope: Scope) -> str:
             raise sql_error(102, "JOIN")
         return f" CROSS JOIN {text}" if words else f", {text}"
     kind = " ".join(word for word in words if word != "OUTER") or "INNER"
+    if kind == "INNER" and _is_table_variable(scope.sources[0]):
+        # SQL Server takes a table variable for a row or a few, and begins with it. SQLite knows no sizes and might begin
+        # with a whole other table; it keeps the order of a CROSS JOIN (https://sqlite.org/optoverview.html#crossjoin).
+        kind = "CROSS"
     return f" {kind} JOIN {text} ON {emitter.condition(condition, scope)}"
+
+
+def _is_table_variable(source: Source) -> bool:
+    return source.table is not None and source.table.name.startswith("@")
 
 
 def _outer(source: Source) -> Source:

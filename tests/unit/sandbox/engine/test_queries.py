@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from typing import Any
+
 import pytest
 
+from airflow_provider_elasticjobs.sandbox.engine.session import EngineSession
 from tests.unit.sandbox.engine.conftest import Run
 
 SETUP = """
@@ -86,6 +90,30 @@ def test_unnamed_columns_have_no_name(run: Run) -> None:
         "id",
         "five",
     ]
+
+
+def test_a_table_variable_is_read_first_as_an_engine_that_knows_its_size_would(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[str] = []
+    original = EngineSession.run
+
+    def watched(self: EngineSession, text: str, *args: Any, **kwargs: Any) -> sqlite3.Cursor:
+        if text.startswith("SELECT") and '"dbo.held"' in text:
+            steps = self.connection.execute(f"EXPLAIN QUERY PLAN {text}", *args).fetchall()
+            plans.append(", ".join(str(step[3]).partition(" USING")[0] for step in steps))
+        return original(self, text, *args, **kwargs)
+
+    monkeypatch.setattr(EngineSession, "run", watched)
+    answer = run(
+        "CREATE TABLE held (name nvarchar(20) PRIMARY KEY, holder nvarchar(20), state nvarchar(20));"
+        " INSERT held VALUES ('a', 'x', 'on'), ('b', 'y', 'on');"
+        " DECLARE @asked TABLE (name nvarchar(20), holder nvarchar(20), PRIMARY KEY (name, holder));"
+        " INSERT @asked VALUES ('a', 'x'), ('b', 'z');"
+        " SELECT h.name FROM @asked AS a JOIN held AS h ON h.name = a.name WHERE h.holder = a.holder AND h.state = 'on'"
+    )
+    assert answer.rows == [["a"]]
+    assert plans[-1] == "SCAN a#1, SEARCH h#2"
 
 
 @pytest.mark.parametrize(
