@@ -13,7 +13,7 @@ from airflow_provider_elasticjobs.connections.connection_string import connectio
 from airflow_provider_elasticjobs.connections.driver import find_driver
 from airflow_provider_elasticjobs.job_database.install import upgrade
 from benchmarks.bare import BareClients
-from benchmarks.measure import BrokenRunError, dag_plan, running_by_rows, running_by_tasks, write_dags
+from benchmarks.measure import POOL, TIER_POOL, BrokenRunError, dag_plan, running_by_rows, running_by_tasks, write_dags
 from benchmarks.plan import VARIANTS, order
 from benchmarks.servers import SandboxServers, odbc_connections
 
@@ -48,7 +48,9 @@ class TestServers:
 
     def test_what_the_dag_files_read(self, servers: SandboxServers, tmp_path: Path) -> None:
         plan = dag_plan(list(order(["no-op"], [5], tuple(VARIANTS), 2)), servers, 16)
-        assert sorted(one["variant"] for one in plan.values()) == ["chunks", "deferrable", "expand", "tier", "worker"]
+        usual = dict.fromkeys(("expand", "defer", "deferrable", "worker", "chunks"), POOL)
+        wide = dict.fromkeys(("defer_wide", "tier"), TIER_POOL)
+        assert {one["variant"]: one["pool"] for one in plan.values()} == {**usual, **wide}
         assert all(one["servers"] == list(servers.targets(5)) for one in plan.values())
         assert json.loads(write_dags(tmp_path, plan).read_text()) == plan
         assert {path.stem for path in tmp_path.glob("*.py")} == set(plan)
