@@ -76,7 +76,7 @@ class BeginWaveOperator(BaseOperator):
         self.elasticjobs_conn_id = elasticjobs_conn_id
         self.job_database_conn_id = job_database_conn_id
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
+    def execute(self, context: Context) -> list[str]:
         """Wait for what is left of the earlier waves, count what failed, and return the wave's databases.
 
         :raises AirflowSkipException: if the wave before did not begin: it failed, or a branch went another way.

@@ -27,6 +27,7 @@ from airflow_provider_elasticjobs.model.rollout import Rollout
 from airflow_provider_elasticjobs.model.targets import Target
 from airflow_provider_elasticjobs.model.trial import Trial
 from airflow_provider_elasticjobs.operators.airflow_context import airflow_ref
+from airflow_provider_elasticjobs.operators.mapped_items import read_item
 from airflow_provider_elasticjobs.triggers.defaults import DEFAULT_CONNECTION, DEFAULT_JOB_DATABASE
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["TARGET_LABEL", "ElasticJobOperator", "as_rollout"]
 
 #: How a target is called in the grid.
-TARGET_LABEL = "{{ task.target.get('chunk') or task.target['server'] ~ '/' ~ task.target['database'] }}"
+TARGET_LABEL = "{{ task.target_label }}"
 
 #: Stands in a chunk's order for its databases, which are read from the job database.
 _NO_TARGET = Target("", "")
@@ -63,7 +64,8 @@ class ElasticJobOperator(BaseOperator):
 
     :param command: the T-SQL script, or the path of a ``.sql`` file; a template. ``GO`` separates batches, and
         ``$(job_execution_id)`` and its relatives stand for literals.
-    :param target: the database or the chunk of databases, one item of the resolver's list; a template.
+    :param target: the database or the chunk of databases, one item of the resolver's list: JSON text, or the mapping
+        that it is; a template.
     :param elasticjobs_conn_id: Airflow connection that runs the script, unless the target's member named its own.
     :param job_database_conn_id: Airflow connection of the job database.
     :param retry: when a failed attempt is made again: a :class:`RetryPolicy` or its JSON; default: Elastic Jobs' own.
@@ -114,7 +116,7 @@ class ElasticJobOperator(BaseOperator):
         self,
         *,
         command: str,
-        target: Mapping[str, Any],
+        target: str | Mapping[str, Any],
         elasticjobs_conn_id: str = DEFAULT_CONNECTION,
         job_database_conn_id: str = DEFAULT_JOB_DATABASE,
         retry: RetryPolicy | Mapping[str, Any] | None = None,
@@ -158,6 +160,12 @@ class ElasticJobOperator(BaseOperator):
         self.deferrable = deferrable
         self._target_run: TargetRun | None = None
 
+    @property
+    def target_label(self) -> str:
+        """``server/database``, or ``targets 1-50 of 5000``."""
+        item = self._item()
+        return str(item["chunk"]) if TargetChunk.is_json(item) else Target.from_json(item).label
+
     def execute(self, context: Context) -> None:
         """Hand the script to the triggerer, or run it here.
 
@@ -193,8 +201,9 @@ class ElasticJobOperator(BaseOperator):
 
     def _arguments(self, context: Context) -> dict[str, Any]:
         """Return what a trigger and a run in this process are made of alike: plain JSON."""
-        chunk = TargetChunk.from_json(self.target) if TargetChunk.is_json(self.target) else None
-        target = Target.from_json(self.target) if chunk is None else _NO_TARGET
+        item = self._item()
+        chunk = TargetChunk.from_json(item) if TargetChunk.is_json(item) else None
+        target = Target.from_json(item) if chunk is None else _NO_TARGET
         retry = self.retry if isinstance(self.retry, RetryPolicy) else RetryPolicy.from_json(self.retry or {})
         owner = f"task {self.task_id!r}"
         trial = Trial.of(self.trial, owner)
@@ -202,7 +211,7 @@ class ElasticJobOperator(BaseOperator):
             # A trial is there to show an error, not to wait until it passes.
             retry = replace(retry, retry_on="transient")
         order = TargetOrder(
-            UUID(self.target["execution_id"]) if chunk is None else chunk.job_execution_id,
+            UUID(item["execution_id"]) if chunk is None else chunk.job_execution_id,
             target,
             self.command,
             retry=retry,
@@ -226,17 +235,20 @@ class ElasticJobOperator(BaseOperator):
             "job_database_conn_id": self.job_database_conn_id,
         }
 
+    def _item(self) -> Mapping[str, Any]:
+        return read_item(self.target, self.task_id)
+
     def _come_back_later(self) -> None:
         rollout = as_rollout(self.rollout)
         # A chunk waits for the time of each of its databases by itself.
-        if rollout is None or not rollout.spread_seconds or TargetChunk.is_json(self.target):
+        if rollout is None or not rollout.spread_seconds or TargetChunk.is_json(item := self._item()):
             return
         from airflow_provider_elasticjobs.job_database.rollouts import seconds_to_wait
         from airflow_provider_elasticjobs.triggers.process import connection_settings, open_job_database
 
         database = open_job_database(connection_settings(self.job_database_conn_id))
         with contextlib.closing(database):
-            seconds_left = seconds_to_wait(database, UUID(self.target["execution_id"]))
+            seconds_left = seconds_to_wait(database, UUID(item["execution_id"]))
         if seconds_left >= _SHORT_WAIT_SECONDS:
             pause = min(seconds_left, _LONGEST_ABSENCE_SECONDS)
             self.log.info("The starts are spread: this one comes in %d s, the slot is given back", round(seconds_left))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from airflow_provider_elasticjobs.model.chunks import TargetChunk, chunk_size
 if TYPE_CHECKING:
     from airflow_provider_elasticjobs.job_database.records import RegisteredTarget
 
-__all__ = ["checked_targets_per_task", "mapped_items"]
+__all__ = ["checked_targets_per_task", "mapped_items", "read_item"]
 
 
 def mapped_items(
@@ -22,8 +23,13 @@ def mapped_items(
     step_id: int,
     targets_per_task: int | None,
     before: int = 0,
-) -> list[dict[str, Any]]:
-    """Return what the tasks of a step, or of a wave of it, are mapped over: small mappings, plain JSON.
+) -> list[str]:
+    """Return what the tasks of a step, or of a wave of it, are mapped over: each a small mapping, as JSON text.
+
+    Text, because each mapped task is handed the whole list (Airflow 3.3.2: ``XComArg.resolve`` in
+    ``sdk/definitions/xcom_arg.py``), which is validated and converted value by value in the API server, in the
+    supervisor and in the task. A thousand mappings are six thousand keys and values to it, a thousand texts a
+    thousand.
 
     :param targets: the databases to run on, one after another in the step's order.
     :param job_execution_id: the run.
@@ -33,9 +39,31 @@ def mapped_items(
     """
     size = chunk_size(len(targets), targets_per_task)
     if size is None:
-        return [{**one.target.to_json(), "execution_id": str(one.execution_id)} for one in targets]
+        return [_text({**one.target.to_json(), "execution_id": str(one.execution_id)}) for one in targets]
     chunks = TargetChunk.all_of(job_execution_id, step_id, len(targets), size, before=before)
-    return [chunk.to_json() for chunk in chunks]
+    return [_text(chunk.to_json()) for chunk in chunks]
+
+
+def _text(item: Mapping[str, Any]) -> str:
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_item(item: str | Mapping[str, Any], task_id: str) -> Mapping[str, Any]:
+    """Return the mapping that an item is.
+
+    :param item: one of :func:`mapped_items`, or a mapping already.
+    :param task_id: the task that was given it, for the message.
+    :raises DefinitionError: if it is neither.
+    """
+    try:
+        found = json.loads(item) if isinstance(item, str) else item
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise DefinitionError(
+            f"task {task_id!r}: target must be an item of a ResolveTargetGroupOperator's result, not {item!r}"
+        )
+    return found
 
 
 def checked_targets_per_task(value: int | None, task_id: str) -> int | None:

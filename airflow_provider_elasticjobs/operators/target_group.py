@@ -50,8 +50,8 @@ _RECONCILE_LOGIN_SECONDS = 5
 class ResolveTargetGroupOperator(BaseOperator):
     """Asks the servers which databases a target group holds now, and begins the step in the job database.
 
-    Its result is a list of small mappings (``server``, ``database``, ``execution_id``) for the mapped
-    :class:`ElasticJobOperator` after it; above 1,000 databases, or with ``targets_per_task``, of chunks, whose
+    Its result is a list of JSON texts, each a small mapping (``server``, ``database``, ``execution_id``), for the
+    mapped :class:`ElasticJobOperator` after it; above 1,000 databases, or with ``targets_per_task``, of chunks, whose
     databases that operator reads from the job database. With a ``job`` and ``step_id`` it begins that step; alone, it
     makes a job of one step out of itself and the operator after it. A group without databases ends the step with
     nothing to do.
@@ -103,9 +103,8 @@ class ResolveTargetGroupOperator(BaseOperator):
         self.job_database_conn_id = job_database_conn_id
         self.trial = trial
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
+    def execute(self, context: Context) -> list[str]:
         """Register the definition, resolve the group, register its databases, and return those of the first wave.
-
 
         :raises TargetGroupError: if a server could not be asked; the step's row says so.
         :raises DefinitionError: if the job cannot be read from the DAG.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +50,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_it_returns_what_the_mapped_task_runs_on(known: dict[str, Any]) -> None:
     known["starts"] = [WaveStart([RegisteredTarget(ROW, Target("s", "d", "p", "theirs"))])]
-    assert OPERATOR.execute(BEGUN) == [
+    assert [json.loads(item) for item in OPERATOR.execute(BEGUN)] == [
         {"server": "s", "database": "d", "elastic_pool": "p", "conn_id": "theirs", "execution_id": str(ROW)}
     ]
     execution = job_execution_id("a_dag", "a_run", "Job1")
@@ -68,7 +69,7 @@ def test_it_waits_for_rows_whose_task_has_ended_and_settles_those_of_lost_proces
 
 
 def test_it_does_not_wait_for_ever(known: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(begin_wave, "_PATIENCE_SECONDS", -1)
+    monkeypatch.setattr(begin_wave, "_PATIENCE_SECONDS", -1_000)
     known["starts"] = [WaveStart(still_active=2)]
     with pytest.raises(AirflowFailException, match=r"2 database\(s\) of earlier waves have not ended"):
         OPERATOR.execute(BEGUN)

@@ -6,11 +6,12 @@ import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Context
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
@@ -29,8 +30,10 @@ from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outputs import ParquetOutput, SqlDatabaseOutput
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout
+from airflow_provider_elasticjobs.model.targets import SqlServer, TargetGroup
 from airflow_provider_elasticjobs.operators import elastic_job
 from airflow_provider_elasticjobs.operators.elastic_job import ElasticJobOperator
+from airflow_provider_elasticjobs.operators.target_group import ResolveTargetGroupOperator
 from airflow_provider_elasticjobs.triggers import process, target_run
 from airflow_provider_elasticjobs.triggers.elastic_job import ElasticJobTrigger
 from tests.unit.operators.contexts import context
@@ -74,6 +77,51 @@ def fake_run(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
     fake = FakeRun(Lifecycle.SUCCEEDED)
     monkeypatch.setattr(target_run, "TargetRun", fake)
     return fake
+
+
+class TestItem:
+    """What the resolver hands on is text, and a mapping does as well."""
+
+    @pytest.mark.parametrize("target", [TARGET, json.dumps(TARGET)])
+    def test_text_and_mapping_mean_the_same(self, fake_run: FakeRun, target: Any) -> None:
+        operator(target=target, deferrable=False).execute(context())
+        assert fake_run.arguments["order"]["target"] == {"server": "s.example", "database": "d1"}
+        assert fake_run.arguments["order"]["execution_id"] == TARGET["execution_id"]
+
+    @pytest.mark.parametrize("target", ["s.example/d1", "[1]", "7"])
+    def test_other_text_is_named(self, fake_run: FakeRun, target: str) -> None:
+        with pytest.raises(DefinitionError, match=r"task 'run': target must be an item .* not '") as raised:
+            operator(target=target, deferrable=False).execute(context())
+        assert repr(target) in str(raised.value)
+
+    def mapped(self, items: list[str], map_index: int) -> tuple[ElasticJobOperator, list[Any]]:
+        """Return a mapped task as Airflow renders it, and what it asked its resolver's XCom for."""
+        asked: list[Any] = []
+        with DAG("d", schedule=None) as dag:
+            group = TargetGroup("g", [SqlServer("s.example")])
+            resolve = ResolveTargetGroupOperator(task_id="resolve", target_group=group)
+            command = "SELECT {{ 1 + 1 }}"
+            task = ElasticJobOperator.partial(task_id="run", command=command).expand(target=resolve.output)
+        running = {**context(map_index=map_index), "dag": dag, "dag_run": SimpleNamespace(conf={})}
+
+        def pull(**which: Any) -> list[str]:
+            asked.append(which)
+            return items
+
+        running["ti"].xcom_pull = pull
+        task.render_template_fields(cast("Context", running))
+        return running["ti"].task, asked
+
+    def test_a_database_is_no_template(self) -> None:
+        item = json.dumps({**TARGET, "database": "{{ 1 / 0 }}"})
+        task, _ = self.mapped([item], 0)
+        assert (task.command, task.target, task.target_label) == ("SELECT 2", item, "s.example/{{ 1 / 0 }}")
+
+    def test_airflow_still_hands_each_task_the_whole_list(self) -> None:
+        """Were it the one item, it could be a mapping again: see ``mapped_items``."""
+        task, asked = self.mapped([json.dumps(TARGET)] * 3, 2)
+        assert task.target == json.dumps(TARGET)
+        assert [which["task_ids"] for which in asked] == ["resolve"]
 
 
 class TestDeferrable:
@@ -200,8 +248,9 @@ class TestDeclaration:
         rendered = task.render_template(task.map_index_template, {"task": task})
         assert rendered == "s.example/d1"
 
-    def test_it_calls_a_chunk_by_its_places(self) -> None:
-        task = operator(target=CHUNK.to_json())
+    @pytest.mark.parametrize("chunk", [CHUNK.to_json(), json.dumps(CHUNK.to_json())])
+    def test_it_calls_a_chunk_by_its_places(self, chunk: Any) -> None:
+        task = operator(target=chunk)
         assert task.map_index_template is not None
         assert task.render_template(task.map_index_template, {"task": task}) == "targets 51-100 of 5000"
 

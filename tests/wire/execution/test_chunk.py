@@ -31,7 +31,7 @@ from airflow_provider_elasticjobs.model.lifecycle import Lifecycle
 from airflow_provider_elasticjobs.model.outcome import Outcome
 from airflow_provider_elasticjobs.model.retry import RetryPolicy
 from airflow_provider_elasticjobs.model.rollout import Rollout, Wave
-from airflow_provider_elasticjobs.operators.mapped_items import mapped_items
+from airflow_provider_elasticjobs.operators.mapped_items import mapped_items, read_item
 from airflow_provider_elasticjobs.sandbox.client import SandboxClient
 from tests.wire.conftest import LiveServer
 from tests.wire.execution.conftest import Run, Started
@@ -327,8 +327,9 @@ class TestRollout:
         (item,) = mapped_items(
             start.targets, job_execution_id=run.job_execution_id, step_id=1, targets_per_task=5, before=start.before
         )
-        assert item["chunk"] == "targets 1-2 of 2"
-        chunk = TargetChunk.from_json(item)
+        mapping = read_item(item, "a")
+        assert mapping["chunk"] == "targets 1-2 of 2"
+        chunk = TargetChunk.from_json(mapping)
         assert run.chunk(chunk.first, chunk.last).run().lifecycle is Lifecycle.SUCCEEDED
         assert run.lifecycles() == ["Succeeded"] * 5
 
