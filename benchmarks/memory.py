@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -51,10 +51,11 @@ class MemorySampler:
 
     :param pids: the processes, by name.
     :param seconds: between two looks.
+    :param alone: names of those whose descendants never count, for they are many and would hide what the one does.
     """
 
-    def __init__(self, pids: Mapping[str, int], seconds: float = 2.0) -> None:
-        self._pids = {name: [pid, *_descendants(pid)] for name, pid in pids.items()}
+    def __init__(self, pids: Mapping[str, int], seconds: float = 2.0, *, alone: Collection[str] = ()) -> None:
+        self._pids = {name: [pid, *(() if name in alone else _descendants(pid))] for name, pid in pids.items()}
         self._seconds = seconds
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)

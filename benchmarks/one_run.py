@@ -52,7 +52,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             pids = {name: airflow.component(name).pid for name in COMPONENTS}
             servers = {name.split(".")[0]: process.pid or 0 for name, process in fleet.processes.items()}
             airflow.wait_for_dag("fleet")
-            with MemorySampler({**pids, **servers}) as memory:
+            with MemorySampler({**pids, **servers}, alone={"scheduler"}) as memory:
                 began = time.monotonic()
                 run_id = airflow.trigger("fleet")
                 state = airflow.wait_for_run("fleet", run_id, options.timeout)

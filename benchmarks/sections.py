@@ -82,7 +82,7 @@ _ONE_RUN = {
     "targets_per_second": "databases a second, all of the run counted",
     "tasks": "tasks that ran scripts",
     "longest_scheduler_loop_seconds": "longest loop of the scheduler, s",
-    "scheduler_mib_second_quarter": "the memory (RSS) of the scheduler and its idle workers in the second quarter, MiB",
+    "scheduler_mib_second_quarter": "the scheduler's memory (RSS, without its workers) in the second quarter, MiB",
     "scheduler_mib_last_quarter": "the same in the last quarter",
     "triggerer_mib_second_quarter": "the triggerer's memory in the second quarter, MiB",
     "triggerer_mib_last_quarter": "the same in the last quarter",
