@@ -83,7 +83,8 @@ class TargetGroup:
     name: str
     members: tuple[AnyMember, ...]
 
-    def __init__(self, name: str, members: Iterable[AnyMember]) -> None:
+    # Of Member, as type checkers call what a list of several kinds has in common.
+    def __init__(self, name: str, members: Iterable[Member]) -> None:
         object.__setattr__(self, "name", check_name(name, "name", "TargetGroup"))
         object.__setattr__(self, "members", tuple(members))
         self._check_members()

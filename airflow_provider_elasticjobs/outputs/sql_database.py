@@ -196,7 +196,7 @@ class _Described:
         return False
 
     def take(self, block: RowBlock) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"{block.rows} rows came that begin did not want")
 
 
 def _staged(sql_type: SqlType) -> str:
