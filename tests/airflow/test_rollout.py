@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_the_example_reaches_canary_few_and_rest_the_largest_first_over_a_minute
     assert [len(run.labels(f"add_index.{task}")) for task in ("wave_1", "wave_2", "run")] == [1, 2, 9]
     assert run.labels("add_index.wave_1") == [f"{TENANTS}/database1"]
     assert run.labels("add_index.run")[0] == f"{TENANTS}/{LARGE}"
-    rows = {row.target_database_name: row for row in run.rows if row.target_database_name}
+    rows: dict[str, Any] = {row.target_database_name: row for row in run.rows if row.target_database_name}
     waves = [
         [rows[label.rpartition("/")[2]] for label in run.labels(f"add_index.{task}")]
         for task in ("wave_1", "wave_2", "run")

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -69,9 +70,7 @@ def frail(world: World) -> Iterator[dict[str, JobDatabase]]:
     """The job databases that go away, installed."""
     opened = {}
     for name, database in FRAIL_JOB_DATABASES.items():
-        opened[name] = JobDatabase(
-            lambda database=database: world.sandbox.connect(JOBS, database), server=JOBS, database=database
-        )
+        opened[name] = JobDatabase(partial(world.sandbox.connect, JOBS, database), server=JOBS, database=database)
         install.upgrade(opened[name])
     yield opened
     for each in opened.values():

@@ -57,7 +57,7 @@ class LiveServer:
         """Open a connection in autocommit mode."""
         return connect(self.settings, self.name, database, application_name=application_name)
 
-    def execute(self, sql: str, database: str = "master") -> list[tuple[object, ...]]:
+    def execute(self, sql: str, database: str = "master") -> list[tuple[Any, ...]]:
         """Run a batch and return the rows of its first result, if it has any."""
         connection = self.connect(database)
         try:

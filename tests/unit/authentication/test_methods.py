@@ -64,7 +64,7 @@ def test_a_sql_login_is_the_default(method: str | None) -> None:
     identity = authentication_from_fields(method, _FIELDS)
     assert identity == SqlLogin("name", _SECRET)
     assert identity.keywords() == {"UID": "name", "PWD": _SECRET}
-    assert identity.access_token() is None
+    assert identity.access_token() is None  # type: ignore[func-returns-value]
     assert identity.token_after_refusal(CachedToken("a token", 2.0**40)) is None
 
 

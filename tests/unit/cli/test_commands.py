@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from airflow_provider_elasticjobs.cli import airflow_connection, job_database, sandbox, tier
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError, LoginFailedError
+from airflow_provider_elasticjobs.job_database import install
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
 from airflow_provider_elasticjobs.job_database.inspection import Inspection, ServerFacts
 from airflow_provider_elasticjobs.job_database.rights import LackingRights, Right
@@ -36,8 +37,8 @@ class TestJobDatabase:
     def test_upgrade_says_what_it_did(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(job_database.install, "upgrade", lambda _: ["001_tables", "002_views"])
-        monkeypatch.setattr(job_database.install, "current_version", lambda _: 2)
+        monkeypatch.setattr(install, "upgrade", lambda _: ["001_tables", "002_views"])
+        monkeypatch.setattr(install, "current_version", lambda _: 2)
         job_database.upgrade(ARGUMENTS)
         assert (
             capsys.readouterr().out == "jobs.example/jobdb has version 2 of the schema: applied 001_tables, 002_views\n"
@@ -46,8 +47,8 @@ class TestJobDatabase:
     def test_upgrade_again_has_nothing_to_do(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(job_database.install, "upgrade", lambda _: [])
-        monkeypatch.setattr(job_database.install, "current_version", lambda _: 2)
+        monkeypatch.setattr(install, "upgrade", lambda _: [])
+        monkeypatch.setattr(install, "current_version", lambda _: 2)
         job_database.upgrade(ARGUMENTS)
         assert "nothing to do" in capsys.readouterr().out
 
@@ -55,7 +56,7 @@ class TestJobDatabase:
         def refuse(_: JobDatabase) -> list[str]:
             raise LoginFailedError("login failed on jobs.example")
 
-        monkeypatch.setattr(job_database.install, "upgrade", refuse)
+        monkeypatch.setattr(install, "upgrade", refuse)
         with pytest.raises(SystemExit, match=r"^login failed on jobs\.example$"):
             job_database.upgrade(ARGUMENTS)
 
@@ -132,7 +133,7 @@ class TestJobDatabase:
             return undone
 
         monkeypatch.setattr(job_database, "downgrade_steps", undo)
-        monkeypatch.setattr(job_database.install, "current_version", lambda _: version)
+        monkeypatch.setattr(install, "current_version", lambda _: version)
         job_database.downgrade(ARGUMENTS)
         assert capsys.readouterr().out == f"jobs.example/jobdb {words}\n"
         assert asked == [(4, False)]

@@ -54,7 +54,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Checked:
     with DAG("d", schedule=None, template_searchpath=str(tmp_path), params={"word": "hello"}) as dag:
         ElasticJob("J", [JobStep("a", GROUP, "step.sql", conn_id="theirs")])
         target = {"server": "s", "database": "d", "execution_id": "x"}
-        parameters = {"greeting": "{{ params.word }}", "P": Decimal("1.50")}
+        parameters: dict[str, Any] = {"greeting": "{{ params.word }}", "P": Decimal("1.50")}
         step = JobStep("s", GROUP, "SELECT $(Greeting), $(p), @p", parameters=parameters, bind_parameters=True)
         ElasticJob("K", [step])
         ElasticJobOperator(task_id="alone", command="SELECT {{ ds_nodash }}", target=target)

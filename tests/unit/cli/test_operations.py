@@ -18,6 +18,7 @@ from airflow_provider_elasticjobs.cli import airflow_connection, executions, job
 from airflow_provider_elasticjobs.cli.output import show, show_json
 from airflow_provider_elasticjobs.exceptions import JobDatabaseError, TargetGroupError
 from airflow_provider_elasticjobs.execution.reconcile import Reconciliation, Unanswered
+from airflow_provider_elasticjobs.job_database import attempt_history, catalog, history, install
 from airflow_provider_elasticjobs.job_database.attempt_history import AttemptRow, MessageRow
 from airflow_provider_elasticjobs.job_database.catalog import JobRow, JobStepRow
 from airflow_provider_elasticjobs.job_database.database import JobDatabase
@@ -106,12 +107,12 @@ class TestTheWayIn:
             self.run(JobDatabaseError("no route to jobs"))
 
     def test_a_database_without_the_schema_says_what_to_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(job_database.install, "current_version", lambda _: 0)
+        monkeypatch.setattr(install, "current_version", lambda _: 0)
         with pytest.raises(SystemExit, match=r"jobs\.example/jobdb is not installed .* db upgrade"):
             self.run(JobDatabaseError("Invalid object name", number=208))
 
     def test_one_that_has_it_says_what_the_engine_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(job_database.install, "current_version", lambda _: 2)
+        monkeypatch.setattr(install, "current_version", lambda _: 2)
         with pytest.raises(SystemExit, match="permission was denied"):
             self.run(JobDatabaseError("permission was denied", number=229))
 
@@ -147,7 +148,7 @@ class TestExecutions:
             asked.append(options)
             return [row(Lifecycle.SUCCEEDED)]
 
-        monkeypatch.setattr(executions.history, "latest_runs", latest)
+        monkeypatch.setattr(history, "latest_runs", latest)
         executions.list_executions(arguments(job="Job1", active=True, limit=5))
         assert asked == [{"job_name": "Job1", "only_active": True, "count": 5}]
         out = capsys.readouterr().out
@@ -158,9 +159,9 @@ class TestExecutions:
 
     def test_show_has_a_line_for_each_row(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
         rows = [row(), row(step_id=1), row(step_id=1, database="d1")]
-        monkeypatch.setattr(executions.history, "executions", lambda *_: rows)
-        monkeypatch.setattr(executions.attempt_history, "attempts", lambda *_: [attempt(1, "failed"), attempt(2)])
-        monkeypatch.setattr(executions.attempt_history, "messages", lambda *_: [said(1), said(2)])
+        monkeypatch.setattr(history, "executions", lambda *_: rows)
+        monkeypatch.setattr(attempt_history, "attempts", lambda *_: [attempt(1, "failed"), attempt(2)])
+        monkeypatch.setattr(attempt_history, "messages", lambda *_: [said(1), said(2)])
         executions.show_execution(arguments(messages=False))
         out = capsys.readouterr().out
         assert all(text in out for text in ("job Job1", "step first", "s/d1", "[ODBC Driver 18]", "failed", "running"))
@@ -170,9 +171,9 @@ class TestExecutions:
 
     def test_show_as_json_nests_attempts_and_messages(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
         rows = [row(), row(step_id=1), row(step_id=1, database="d1"), row(step_id=1, database="d2")]
-        monkeypatch.setattr(executions.history, "executions", lambda *_: rows)
-        monkeypatch.setattr(executions.attempt_history, "attempts", lambda *_: [attempt(1, "failed"), attempt(2)])
-        monkeypatch.setattr(executions.attempt_history, "messages", lambda *_: [said(1)])
+        monkeypatch.setattr(history, "executions", lambda *_: rows)
+        monkeypatch.setattr(attempt_history, "attempts", lambda *_: [attempt(1, "failed"), attempt(2)])
+        monkeypatch.setattr(attempt_history, "messages", lambda *_: [said(1)])
         executions.show_execution(arguments(messages=False, output="json"))
         job, step, one, two = json.loads(capsys.readouterr().out)
         assert "attempts" not in job.keys() | step.keys()
@@ -192,7 +193,7 @@ class TestExecutions:
             asked.append(requested_by)
             return Lifecycle.WAITING_FOR_CHILD_JOB_EXECUTIONS
 
-        monkeypatch.setattr(executions.history, "job_lifecycle", lambda *_: Lifecycle.IN_PROGRESS)
+        monkeypatch.setattr(history, "job_lifecycle", lambda *_: Lifecycle.IN_PROGRESS)
         monkeypatch.setattr(executions, "cancel_execution", cancel)
         executions.stop(arguments())
         assert "is asked to stop; it is WaitingForChild" in capsys.readouterr().out
@@ -201,7 +202,7 @@ class TestExecutions:
         assert json.loads(capsys.readouterr().out)["requested"] is True
 
     def test_stop_of_what_has_ended_changes_nothing(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-        monkeypatch.setattr(executions.history, "job_lifecycle", lambda *_: Lifecycle.SUCCEEDED)
+        monkeypatch.setattr(history, "job_lifecycle", lambda *_: Lifecycle.SUCCEEDED)
         monkeypatch.setattr(executions, "cancel_execution", lambda *_, **__: Lifecycle.SUCCEEDED)
         executions.stop(arguments())
         assert "had ended: Succeeded; there is nothing to stop" in capsys.readouterr().out
@@ -210,8 +211,8 @@ class TestExecutions:
     def test_an_unknown_run_is_one_line(
         self, command: Callable[[Namespace], None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(executions.history, "executions", lambda *_: [])
-        monkeypatch.setattr(executions.history, "job_lifecycle", lambda *_: None)
+        monkeypatch.setattr(history, "executions", lambda *_: [])
+        monkeypatch.setattr(history, "job_lifecycle", lambda *_: None)
         monkeypatch.setattr(executions, "cancel_execution", lambda *_, **__: None)
         with pytest.raises(SystemExit, match=f"There is no run {RUN}"):
             command(arguments(interval=1))
@@ -225,8 +226,8 @@ class TestWatch:
         def lay(*looks: tuple[Lifecycle, dict[Lifecycle, int]]) -> list[float]:
             lifecycles, counts = iter([look[0] for look in looks]), iter([look[1] for look in looks])
             pauses: list[float] = []
-            monkeypatch.setattr(executions.history, "job_lifecycle", lambda *_: next(lifecycles))
-            monkeypatch.setattr(executions.history, "count_targets", lambda *_: next(counts))
+            monkeypatch.setattr(history, "job_lifecycle", lambda *_: next(lifecycles))
+            monkeypatch.setattr(history, "count_targets", lambda *_: next(counts))
             monkeypatch.setattr(executions, "time", SimpleNamespace(sleep=pauses.append))
             return pauses
 
@@ -267,7 +268,7 @@ class TestWatch:
         def interrupt(*_: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(executions.history, "job_lifecycle", interrupt)
+        monkeypatch.setattr(history, "job_lifecycle", interrupt)
         with pytest.raises(SystemExit) as ended:
             executions.watch(arguments(interval=1))
         assert ended.value.code == 130
@@ -279,13 +280,13 @@ STEP = JobStepRow(1, "first", "Everyone", None, 1, 120, 2.0, 10, 43200, None, "S
 
 class TestJobs:
     def test_list(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-        monkeypatch.setattr(jobs.catalog, "jobs", lambda *_: [JOB])
+        monkeypatch.setattr(catalog, "jobs", lambda *_: [JOB])
         jobs.list_jobs(arguments())
         assert "Job1" in capsys.readouterr().out
 
     def test_show_has_the_steps(self, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-        monkeypatch.setattr(jobs.catalog, "jobs", lambda *_: [JOB])
-        monkeypatch.setattr(jobs.catalog, "job_steps", lambda *_: [STEP])
+        monkeypatch.setattr(catalog, "jobs", lambda *_: [JOB])
+        monkeypatch.setattr(catalog, "job_steps", lambda *_: [STEP])
         jobs.show_job(arguments(job_name="Job1"))
         assert "SELECT 1;" in capsys.readouterr().out
         jobs.show_job(arguments(job_name="Job1", output="json"))
@@ -293,8 +294,8 @@ class TestJobs:
         assert (shown["job_version"], shown["steps"][0]["retry_attempts"]) == (3, 10)
 
     def test_an_unknown_job_is_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(jobs.catalog, "jobs", lambda *_: [])
-        monkeypatch.setattr(jobs.catalog, "job_steps", lambda *_: [])
+        monkeypatch.setattr(catalog, "jobs", lambda *_: [])
+        monkeypatch.setattr(catalog, "job_steps", lambda *_: [])
         with pytest.raises(SystemExit, match="There is no job 'nobody'"):
             jobs.show_job(arguments(job_name="nobody"))
 
@@ -318,7 +319,7 @@ class TestTargets:
             return resolve
 
         monkeypatch.setattr(targets, "resolver", resolver)
-        monkeypatch.setattr(targets.catalog, "target_group", lambda _, name: self.group if name == "Everyone" else None)
+        monkeypatch.setattr(catalog, "target_group", lambda _, name: self.group if name == "Everyone" else None)
         return questions
 
     @pytest.fixture

@@ -104,7 +104,7 @@ def test_two_demos_have_different_passwords(tmp_path: Path) -> None:
 
 
 def test_a_sandbox_that_ends_is_shown_with_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo.Fleet, "write_settings", lambda self, file: file.write_text("nonsense"))
+    monkeypatch.setattr(Fleet, "write_settings", lambda self, file: file.write_text("nonsense"))
     with (
         pytest.raises(ProcessError, match=r"the sandbox ended\n(.|\n)*does not start"),
         demo.Demo(tmp_path, Terminal(io.StringIO())),

@@ -114,8 +114,13 @@ def test_making_one_without_ensurepip_puts_the_pip_at_hand_into_it(
 ) -> None:
     """As on a Debian with python3-pip but without python3-venv."""
     ran: list[list[str]] = []
+
+    def run(command: list[str]) -> None:
+        ran.append(command)
+        (tmp_path / "venv").mkdir(exist_ok=True)
+
     monkeypatch.setattr(install, "_can_make_environments", lambda: False)
-    monkeypatch.setattr(install, "run", lambda command: ran.append(command) or (tmp_path / "venv").mkdir(exist_ok=True))
+    monkeypatch.setattr(install, "run", run)
     environment = Environment(tmp_path / "venv")
     environment.create()
     make, put_pip = ran
@@ -133,7 +138,7 @@ def test_a_machine_with_neither_ensurepip_nor_pip_asks_for_the_package_by_name(
     def ensure(packages: list[str], reason: str) -> None:
         raise PackageWantedError(*packages)
 
-    monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(install, "ensure_packages", ensure)
     with pytest.raises(PackageWantedError, match=f"python{PYTHON}-venv"):
         Environment(tmp_path / "venv").create()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ WAIT = "import time; print('ready', flush=True); time.sleep(600)"
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def python(code: str, log: Path, name: str = "thing", **options: float) -> GuardedProcess:
+def python(code: str, log: Path, name: str = "thing", **options: Any) -> GuardedProcess:
     return GuardedProcess(name, [sys.executable, "-c", code], environment=dict(os.environ), log=log, **options)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from contextlib import ExitStack
+from functools import partial
 from uuid import UUID
 
 from airflow_provider_elasticjobs.execution.waiting_room import WaitingRoom, pauses
@@ -43,9 +44,8 @@ class Waiters:
         for each, cause in waiting:
             sentence = waiting_causes(each)[cause]
             assert sentence is not None
-            ordinal = each.target_ordinal
             self._stack.enter_context(
-                self.room.waiting(each, sentence, lambda number=ordinal: self.woken.append(number))
+                self.room.waiting(each, sentence, partial(self.woken.append, each.target_ordinal))
             )
 
     def leave(self) -> None:

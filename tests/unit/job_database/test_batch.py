@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pyodbc
@@ -50,7 +51,7 @@ def test_rows_at_once_stay_below_what_an_engine_takes(columns: int) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"a": 1, "b": 2}, {"b": 1}])
-def test_a_missing_or_unknown_argument_is_refused(values: dict[str, int]) -> None:
+def test_a_missing_or_unknown_argument_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="'a'"):
         Batch("SELECT @a;", a="int").bind(**values)
 

@@ -26,7 +26,7 @@ _values = st.one_of(
     st.booleans(),
     st.integers(-(10**38) + 1, 10**38 - 1),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text(st.characters(exclude_categories=("Cs",))),
+    st.text(st.characters(exclude_categories=["Cs"])),
     st.binary(max_size=50),
     st.decimals(-(10**18), 10**18, places=6, allow_nan=False, allow_infinity=False),
     st.uuids(),

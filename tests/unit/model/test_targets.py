@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ _names = st.text(
     st.characters(codec="utf-8", exclude_categories=("Zs", "Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=128
 )
 _ids = st.none() | st.sampled_from(["run_identity", "refresh_identity"])
-_parameters = st.just({}) | st.just({"day": date(2026, 1, 2), "text": "{{ ds }}"})
+_parameters: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.just({"day": date(2026, 1, 2), "text": "{{ ds }}"})
 _members = st.one_of(
     st.builds(SqlServer, _names, exclude=st.booleans(), conn_id=_ids, refresh_conn_id=_ids),
     st.builds(SqlElasticPool, _names, _names, exclude=st.booleans(), conn_id=_ids, refresh_conn_id=_ids),

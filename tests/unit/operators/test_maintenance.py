@@ -77,7 +77,7 @@ class TestPurge:
     def test_the_number_may_come_from_the_dags_params(self) -> None:
         with DAG("maintenance", params={"days": 30}):
             purge = PurgeJobHistoryOperator(task_id="purge", older_than="{{ params.days }}")
-        purge.render_template_fields({"params": {"days": 30}})  # type: ignore[typeddict-item]
+        purge.render_template_fields({"params": {"days": 30}})
         assert purge.older_than == "30"
 
 
@@ -88,7 +88,7 @@ class TestReconcile:
         assert calls == [{"job_execution_id": RUN, "expiry_seconds": 60, "settle_unanswered": False}]
 
     def test_the_lines_say_what_and_why(self, calls: list[dict[str, Any]]) -> None:
-        assert maintenance.reconcile(None, None).lines() == [  # type: ignore[arg-type]
+        assert maintenance.reconcile(None, None).lines() == [  # type: ignore[attr-defined, arg-type]
             "s/d0 was left behind: Failed",
             "step 2 was left behind: Failed",
             "s/d1 still runs the script of a lost process",

@@ -41,7 +41,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def poke(**options: Any) -> tuple[bool, object]:
-    seen = ElasticJobExecutionSensor(task_id="wait", job_execution_id=RUN, **options).poke({})  # type: ignore[typeddict-item]
+    seen = ElasticJobExecutionSensor(task_id="wait", job_execution_id=RUN, **options).poke({})
     return seen.is_done, seen.xcom_value if seen.is_done else None
 
 

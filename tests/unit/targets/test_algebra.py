@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 from hypothesis import given
@@ -59,7 +59,7 @@ class Fleet:
         return key in self.matches(member)
 
 
-def is_named(member: Any) -> bool:
+def is_named(member: AnyMember) -> TypeGuard[SqlDatabase]:
     return isinstance(member, SqlDatabase) and not {"*", "?"} & set(member.database_name)
 
 

@@ -38,7 +38,7 @@ class FakeConnection:
 
 def test_rows_become_databases() -> None:
     connection = FakeConnection([("a", "ONLINE", None, 1), ("b", "RESTORING", "pool", 1)])
-    answer = list_databases(connection)  # type: ignore[arg-type]
+    answer = list_databases(connection)
     assert answer.databases == (DatabaseInfo("a"), DatabaseInfo("b", "RESTORING", "pool"))
     assert answer.pools_known
 
@@ -47,14 +47,14 @@ def test_rows_become_databases() -> None:
 def test_a_view_that_shows_nothing_of_existing_databases_is_one_that_may_not_be_read(
     rows: list[Any], known: bool
 ) -> None:
-    assert list_databases(FakeConnection(rows)).pools_known is known  # type: ignore[arg-type]
+    assert list_databases(FakeConnection(rows)).pools_known is known
 
 
 @pytest.mark.parametrize("number", [208, 229, 300])
 def test_without_the_view_of_pools_the_databases_are_still_listed(number: int) -> None:
     refused = pyodbc.ProgrammingError("42S02", f"[42S02] {_S}no view ({number}) (SQLExecDirectW)")
     connection = FakeConnection(refused, [("a", "ONLINE", None, 0)])
-    answer = list_databases(connection)  # type: ignore[arg-type]
+    answer = list_databases(connection)
     assert answer.databases == (DatabaseInfo("a"),)
     assert not answer.pools_known
     assert ["database_service_objectives" in query for query in connection.queries] == [True, False]
@@ -63,7 +63,7 @@ def test_without_the_view_of_pools_the_databases_are_still_listed(number: int) -
 def test_a_refusal_of_both_is_an_error_with_its_number() -> None:
     refused = pyodbc.ProgrammingError("42000", f"[42000] {_S}denied (229) (SQLExecDirectW)")
     with pytest.raises(ScriptError, match="denied") as caught:
-        list_databases(FakeConnection(refused, refused))  # type: ignore[arg-type]
+        list_databases(FakeConnection(refused, refused))
     assert caught.value.number == 229
 
 
@@ -73,7 +73,7 @@ def test_a_broken_link_is_not_asked_again() -> None:
     )
     connection = FakeConnection(lost)
     with pytest.raises(OutcomeUnknownError):
-        list_databases(connection)  # type: ignore[arg-type]
+        list_databases(connection)
     assert len(connection.queries) == 1
 
 

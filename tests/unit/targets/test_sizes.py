@@ -17,20 +17,20 @@ MISSING = pyodbc.ProgrammingError("42S02", f"[42S02] {_S}Invalid object name. (2
 
 def test_azure_is_asked_first() -> None:
     connection = FakeConnection([("Db1", 12.5), ("db2", None)])
-    assert list_sizes(connection) == {"db1": 12.5}  # type: ignore[arg-type]
+    assert list_sizes(connection) == {"db1": 12.5}
     assert len(connection.queries) == 1
     assert "sys.resource_stats" in connection.queries[0]
 
 
 def test_a_server_without_that_view_is_asked_for_its_files() -> None:
     connection = FakeConnection(MISSING, [("db1", 8.0)])
-    assert list_sizes(connection) == {"db1": 8.0}  # type: ignore[arg-type]
+    assert list_sizes(connection) == {"db1": 8.0}
     assert "sys.master_files" in connection.queries[1]
 
 
 def test_one_that_tells_neither_says_why() -> None:
     with pytest.raises(ScriptError, match="refused"):
-        list_sizes(FakeConnection(MISSING, MISSING))  # type: ignore[arg-type]
+        list_sizes(FakeConnection(MISSING, MISSING))
 
 
 class TestManyServers:
@@ -63,4 +63,4 @@ class TestManyServers:
             self.measured({"S1": []})
 
     def test_nobody_to_ask(self) -> None:
-        assert sizes_of([], closing, print) == {}  # type: ignore[arg-type]
+        assert sizes_of([], closing, print) == {}

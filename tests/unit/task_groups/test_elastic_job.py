@@ -18,7 +18,7 @@ GROUP = TargetGroup("everyone", [SqlServer("s")])
 STEPS = [JobStep("step1", GROUP, "SELECT 1"), JobStep("step 2", GROUP, "SELECT 2", conn_id="other", max_parallelism=5)]
 
 
-def dag_of(*, name: str = "Job1", steps: list[JobStep] | None = None, **arguments: Any) -> DAG:
+def dag_of(*, name: str = "Job1", steps: list[JobStep] | None = None, **arguments: Any) -> Any:
     with DAG("a_dag", schedule=None) as dag:
         ElasticJob(name, STEPS if steps is None else steps, **arguments)
     return dag
@@ -73,8 +73,8 @@ class TestStructure:
             with TaskGroup("outer"):
                 inner = ElasticJob("Job1", STEPS)
         assert inner.group_id == "outer.Job1"
-        assert dag.get_task("outer.Job1.step1.resolve").job_group_id == "outer.Job1"
-        assert dag.get_task("outer.Job1.settle").finish_task_id == "outer.Job1.finish"
+        assert dag.get_task("outer.Job1.step1.resolve").job_group_id == "outer.Job1"  # type: ignore[union-attr]
+        assert dag.get_task("outer.Job1.settle").finish_task_id == "outer.Job1.finish"  # type: ignore[union-attr]
 
     def test_it_survives_serialisation(self) -> None:
         dag = dag_of(tier="JA100")
@@ -86,7 +86,7 @@ class TestStructure:
 class TestWaves:
     STEP = JobStep("step1", GROUP, "x.sql", rollout=Rollout(waves=[Wave(count=1), Wave(ratio=0.1)], max_failures=2))
 
-    def dag(self, **arguments: Any) -> DAG:
+    def dag(self, **arguments: Any) -> Any:
         return dag_of(steps=[self.STEP, STEPS[1]], **arguments)
 
     def test_each_wave_has_a_mapped_task_that_waits_for_the_one_before(self) -> None:
@@ -180,7 +180,7 @@ class TestArguments:
             ({"targets_per_task": 5, "chunk_parallelism": 25}, 5),
         ],
     )
-    def test_a_chunk_takes_a_slot_for_each_script_at_a_time(self, arguments: dict[str, int], slots: int) -> None:
+    def test_a_chunk_takes_a_slot_for_each_script_at_a_time(self, arguments: dict[str, Any], slots: int) -> None:
         dag = dag_of(**arguments)
         for step in ("step1", "step_2"):
             assert dag.get_task(f"Job1.{step}.resolve").targets_per_task == arguments["targets_per_task"]

@@ -27,17 +27,17 @@ def test_a_pyodbc_without_handles_is_refused_by_version(cursor: Any) -> None:
 
 
 def test_a_closed_connection_is_not_alive() -> None:
-    assert not connection_is_alive(SimpleNamespace(closed=True))  # type: ignore[arg-type]
+    assert not connection_is_alive(SimpleNamespace(closed=True))
 
 
 def test_a_closed_connection_is_found_before_anything_is_sent() -> None:
-    run = ScriptRun(SimpleNamespace(closed=True), split_batches("SELECT 1"), server="s", database="d")  # type: ignore[arg-type]
+    run = ScriptRun(SimpleNamespace(closed=True), split_batches("SELECT 1"), server="s", database="d")
     with pytest.raises(ServerUnreachableError, match="s/d was lost before the script was sent"):
         run.run()
 
 
 def test_an_empty_script_needs_no_connection() -> None:
-    assert ScriptRun(SimpleNamespace(closed=True), []).run() == ScriptResult()  # type: ignore[arg-type]
+    assert ScriptRun(SimpleNamespace(closed=True), []).run() == ScriptResult()
 
 
 @pytest.mark.parametrize("act", [cancel_statement, close_statement])

@@ -46,7 +46,7 @@ def test_a_value_that_lost_its_end_is_noticed() -> None:
     block.put(0, [b"x" * 40, None])
     block.put(1, [None, b"x" * 40])
     assert not block.is_cut()
-    block.buffer[0:8] = struct.pack("q", 41)
+    struct.pack_into("q", block.buffer, 0, 41)
     assert block.is_cut()
 
 

@@ -72,7 +72,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
 
 
 def run_of(server: FakeServer, script: str) -> ScriptRun:
-    return ScriptRun(server, split_batches(script), server="s", database="d")  # type: ignore[arg-type]
+    return ScriptRun(server, split_batches(script), server="s", database="d")
 
 
 def test_a_link_found_dead_before_anything_was_sent_is_safe_to_repeat(server: FakeServer) -> None:

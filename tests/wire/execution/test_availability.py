@@ -10,6 +10,7 @@ from typing import Any
 import pyodbc
 import pytest
 
+from airflow_provider_elasticjobs.authentication import SqlLogin
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.exceptions import TargetConnectionError
 from airflow_provider_elasticjobs.execution import availability
@@ -199,9 +200,7 @@ class TestDropped:
         server.execute(f"CREATE LOGIN {login} WITH PASSWORD = 'Str0ng!Passw0rd'")
         server.execute(f"CREATE USER {login} FOR LOGIN {login}")
         server.execute(f"DROP DATABASE {run.databases[0]}")
-        identity = replace(
-            server.settings, authentication=type(server.settings.authentication)(login, "Str0ng!Passw0rd")
-        )
+        identity = replace(server.settings, authentication=SqlLogin(login, "Str0ng!Passw0rd"))
         result = run.execution(
             open_master=connector(identity), retry=replace(QUICK, attempts=0, availability_timeout=0.3)
         ).run()

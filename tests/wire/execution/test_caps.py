@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import _GeneratorContextManager
 from typing import Any
 
 import pyodbc
@@ -58,7 +58,7 @@ def _prepare(server: LiveServer, database: str, failures: int = 0) -> None:
 
 
 def _visits(server: LiveServer, database: str) -> list[tuple[dt.datetime, dt.datetime]]:
-    return server.execute("SELECT begun, ended FROM visits", database)  # type: ignore[return-value]
+    return server.execute("SELECT begun, ended FROM visits", database)
 
 
 def _most_at_once(visits: list[tuple[dt.datetime, dt.datetime]]) -> int:
@@ -179,7 +179,7 @@ class _Clock(Deadlines):
         super().__init__()
         self.begun = 0
 
-    def within(self, seconds: float, call: Callable[[], None]) -> AbstractContextManager[None]:
+    def within(self, seconds: float, call: Callable[[], None]) -> _GeneratorContextManager[None]:
         self.begun += 1
         return super().within(seconds, call)
 

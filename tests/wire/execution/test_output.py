@@ -64,7 +64,7 @@ def test_every_targets_rows_are_in_one_table_with_its_rows_id(collecting: Callab
         assert collected.execution(database).run().lifecycle == "Succeeded"
     ids = {name: str(order.execution_id) for name, order in collected.run.orders.items()}
     rows = collected.rows("a, LOWER(CAST(internal_execution_id AS varchar(36)))")
-    assert dict(rows) == ids  # type: ignore[arg-type]
+    assert dict(rows) == ids
     assert "1 row(s) written to the output" in collected.run.log
 
 

@@ -150,7 +150,10 @@ def test_a_database_that_is_gone_is_told_apart(new_run: NewRun, server: LiveServ
     lose(run, run.databases[0])
 
     def elsewhere(_: str | None) -> Connector:
-        return lambda _, database, name=None: server.connect(f"{database}_gone", name)
+        def opened(_: str, database: str, name: str | None = None) -> pyodbc.Connection:
+            return server.connect(f"{database}_gone", name)
+
+        return opened
 
     (unanswered,) = reconciled(run, elsewhere).unanswered
     assert "_gone" in unanswered.reason

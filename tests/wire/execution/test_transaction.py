@@ -11,10 +11,12 @@ from uuid import UUID
 import pyodbc
 import pytest
 
+from airflow_provider_elasticjobs.authentication import SqlLogin
 from airflow_provider_elasticjobs.connections.connect import connector
 from airflow_provider_elasticjobs.exceptions import ExecutionReleasedError, ServerUnreachableError
 from airflow_provider_elasticjobs.execution.agent import JobAgent
 from airflow_provider_elasticjobs.execution.attempt import Connector
+from airflow_provider_elasticjobs.execution.target import TargetExecution
 from airflow_provider_elasticjobs.execution.transaction import MARKER_TABLE
 from airflow_provider_elasticjobs.job_database.batch import Batch
 from airflow_provider_elasticjobs.job_database.records import AirflowRef
@@ -26,7 +28,7 @@ from tests.wire.execution.conftest import QUICK, Run, Started, until
 
 NewRun = Callable[..., Run]
 SCRIPT = "INSERT INTO t VALUES (1); /* first */\nGO\nINSERT INTO t VALUES (2); /* second */"
-ONCE = {"transaction": True, "idempotent": False, "retry": replace(QUICK, availability_timeout=2)}
+ONCE: dict[str, Any] = {"transaction": True, "idempotent": False, "retry": replace(QUICK, availability_timeout=2)}
 _ROW = Batch(
     "SELECT outcome, error_number, execution_id, create_time, rerun FROM jobs_internal.executions"
     " WHERE job_execution_id = @run AND target_type = 'SqlDatabase';",
@@ -137,6 +139,7 @@ def test_a_row_that_a_cleared_task_begins_anew_has_a_new_marker(table_run: NewRu
     run.execution(**ONCE).run()
     before = own_marker(run)
     again = run.execution(**ONCE)
+    assert isinstance(again, TargetExecution)
     again._airflow = AirflowRef("dag", "run", "run", 0, try_number=2, clear_number=1)
     assert again.run().lifecycle is Lifecycle.SUCCEEDED
     assert own_marker(run) != before
@@ -203,7 +206,7 @@ class TestRights:
         login = f"login_of_{run.databases[0]}"
         server.execute(f"CREATE LOGIN {login} WITH PASSWORD = 'Str0ng!Passw0rd'")
         server.execute(f"CREATE USER {login} FOR LOGIN {login}; GRANT INSERT, SELECT ON t TO {login}", run.databases[0])
-        identity = type(server.settings.authentication)(login, "Str0ng!Passw0rd")
+        identity = SqlLogin(login, "Str0ng!Passw0rd")
         return login, replace(server.settings, authentication=identity)
 
     def test_without_them_and_without_the_table_the_error_says_what_is_needed(
@@ -315,6 +318,7 @@ class TestLostConnection:
         run = table_run()
         sandbox.add_fault("dropped_after", database=run.databases[0], containing="COMMIT TRANSACTION")
         execution = run.execution(**ONCE)
+        assert isinstance(execution, TargetExecution)
         execution._output = Discarding()
         result = execution.run()
         assert (result.lifecycle, result.attempts) == (Lifecycle.FAILED, 1)
@@ -385,10 +389,13 @@ class TestLostProcess:
 
 
 @pytest.mark.parametrize("in_chunks", [False])  # reaches into the execution of one target
-def test_a_process_lost_after_the_commit_has_done_the_work(table_run: NewRun, server: LiveServer) -> None:
+def test_a_process_lost_after_the_commit_has_done_the_work(
+    table_run: NewRun, server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = table_run()
     execution = run.execution(**ONCE)
-    execution._finish = _lose  # type: ignore[method-assign]
+    assert isinstance(execution, TargetExecution)
+    monkeypatch.setattr(execution, "_finish", _lose)
     with pytest.raises(ProcessLookupError):
         execution.run()
     assert run.target().lifecycle == "InProgress"

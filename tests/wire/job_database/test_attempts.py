@@ -326,7 +326,7 @@ class TestStepBegunAnew:
         for step in (1, 2):
             run.run_target(run.begin(1, step)[0])
         assert run.lifecycles() == ("Succeeded", "Succeeded")
-        anew = {"try_number": 2, "clear_number": 1}
+        anew: dict[str, Any] = {"try_number": 2, "clear_number": 1}
         settled = run.run_target(run.begin(1, 1, **anew)[0], **anew)
         assert (settled.step_lifecycle, settled.job_lifecycle) == (Lifecycle.SUCCEEDED, None)
         assert run.lifecycles(2) == ("WaitingForChildJobExecutions", "Succeeded")
@@ -337,7 +337,7 @@ class TestStepBegunAnew:
         run = Run(db, new_job("SELECT 1;", "SELECT 2;"))
         run.run_target(run.begin(1, 1)[0])
         run.run_target(run.begin(1, 2)[0], Lifecycle.FAILED)
-        anew = {"try_number": 2, "clear_number": 1}
+        anew: dict[str, Any] = {"try_number": 2, "clear_number": 1}
         run.run_target(run.begin(1, 1, **anew)[0], **anew)
         assert run.lifecycles(2) == ("WaitingForChildJobExecutions", "Failed")
         run.run_target(run.begin(1, 2, **anew)[0], **anew)
@@ -347,7 +347,7 @@ class TestStepBegunAnew:
         run = Run(db, new_job("SELECT 1;", "SELECT 2;"))
         for step in (1, 2):
             run.run_target(run.begin(1, step)[0])
-        anew = {"try_number": 2, "clear_number": 1}
+        anew: dict[str, Any] = {"try_number": 2, "clear_number": 1}
         run.run_target(run.begin(1, 1, **anew)[0], Lifecycle.FAILED, **anew)
         assert run.lifecycles() == ("Failed", "Failed")
 
@@ -361,7 +361,7 @@ class TestStepBegunAnew:
         run = Run(db, new_job("SELECT 1;", "SELECT 2;"))
         for step in (1, 2):
             run.run_target(run.begin(1, step)[0])
-        anew = {"try_number": 2, "clear_number": 1}
+        anew: dict[str, Any] = {"try_number": 2, "clear_number": 1}
         run.run_target(run.begin(1, 1, **anew)[0], **anew)
         expiry = options.pop("expiry", 120)
         assert settle_leftovers(db, run.id, expiry_seconds=expiry, **options) == []
@@ -370,7 +370,7 @@ class TestStepBegunAnew:
     def test_a_target_is_in_the_pool_that_it_is_in_now(self, db: JobDatabase) -> None:
         run = Run(db)
         run.run_target(run.begin([Target(SERVER, "db1", "old")])[0])
-        anew = {"try_number": 2, "clear_number": 1}
+        anew: dict[str, Any] = {"try_number": 2, "clear_number": 1}
         again = run.begin([Target(SERVER, "db1", "new", "other_conn")], **anew)[0]
         assert run.row(1, "db1").target_elastic_pool_name == "new"
         assert run.claim(again, **anew).target == Target(SERVER, "db1", "new", "other_conn")

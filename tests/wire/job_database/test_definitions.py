@@ -70,8 +70,8 @@ def test_an_output_is_kept_in_the_documented_columns(db: JobDatabase) -> None:
     steps = [replace(step, name=f"step{number}", output=output) for number, output in enumerate(outputs)]
     job = Job(f"job {uuid4().hex}", steps)
     assert register_job(db, job) == register_job(db, job)
-    columns = ("output_type", "output_credential_name", "output_server_name", "output_database_name")
-    columns += ("output_schema_name", "output_table_name", "output_subscription_id", "output_resource_group_name")
+    columns = [f"output_{name}" for name in ("type", "credential_name", "server_name", "database_name")]
+    columns += [f"output_{name}" for name in ("schema_name", "table_name", "subscription_id", "resource_group_name")]
     rows = [tuple(getattr(row, column) for column in columns) for row in _steps(db, job)]
     documented = ("SqlDatabase", "c", "s", "d", "dbo", "t", None, None)
     assert rows == [documented, documented, (None,) * 8, (None,) * 8]

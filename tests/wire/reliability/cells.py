@@ -145,7 +145,7 @@ class Cell:
                 self.database,
             )
         self.run = Run(self.server, self.job_database, [self.database], self.scenario.command)
-        self.order = {
+        self.order: dict[str, Any] = {
             "id": str(uuid4()),
             "try_number": 1,
             "arguments": {
