@@ -9,7 +9,6 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from functools import partial
 from typing import Any
 
 RUN_ENDED = frozenset({"success", "failed"})
@@ -20,11 +19,14 @@ class AirflowApiError(Exception):
 
     :param message: what happened
     :param status: HTTP status, 0 without an answer
+
+    ``tries`` is how often it was sent.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+        self.tries = 1
 
 
 def quote(part: str) -> str:
@@ -35,12 +37,10 @@ def quote(part: str) -> str:
     return urllib.parse.quote(part, safe="")
 
 
-#: How long a request may take: writers of a busy scheduler's SQLite database wait for each other, seen above a minute.
+#: How long a request may take: writers of a busy scheduler's SQLite database wait for each other.
 _PATIENCE_SECONDS = 180
-#: What the API server answers with status 500 when it has waited for them too long (seen with runs of 1,000 tasks), and
-#: how often something is sent then.
-_DATABASE_ERROR, _TRIES = "Database error", 5
-_REPEATABLE = frozenset({"GET", "PATCH"})
+#: What the API server answers when it has waited for them too long, and how often something is sent then.
+_DATABASE_ERROR, _TRIES = "Database error", 10
 _CONFLICT = 409
 
 
@@ -63,7 +63,8 @@ class AirflowClient:
     def api(self, method: str, path: str, json: Any = None) -> Any:
         """Send one request to ``/api/v2`` and return the decoded answer (None when it is empty).
 
-        What Airflow's database was too busy for is sent again if it is the same twice: a question, or a new state.
+        What Airflow's database was too busy for is sent again: nothing of it has been kept, and what it would have made
+        is refused if it is there after all.
 
         :param method: GET, POST, PATCH, DELETE
         :param path: below ``/api/v2``, with its query
@@ -71,15 +72,16 @@ class AirflowClient:
         :raises AirflowApiError: the server refused or does not answer
         """
         headers = {"Authorization": f"Bearer {self.token()}"}
-        send = partial(self._send, method, f"/api/v2/{path.lstrip('/')}", json, headers)
-        for _ in range(_TRIES - 1):
+        tries = 0
+        while True:
+            tries += 1
             try:
-                return send()
+                return self._send(method, f"/api/v2/{path.lstrip('/')}", json, headers)
             except AirflowApiError as error:
-                if method not in _REPEATABLE or _DATABASE_ERROR not in str(error):
+                error.tries = tries
+                if tries == _TRIES or _DATABASE_ERROR not in str(error):
                     raise
             time.sleep(1)
-        return send()
 
     def token(self) -> str:
         """Return the token of a login, made once."""
@@ -120,23 +122,13 @@ class AirflowClient:
         date = datetime.now(timezone.utc).isoformat()
         name = run_id or f"manual__{date}"
         body = {"dag_run_id": name, "logical_date": date, "conf": dict(conf or {})}
-        for sent in range(_TRIES):
-            if self._begun(dag_id, body, again=sent > 0):
-                return name
-            time.sleep(1)
-        raise AirflowApiError(f"run {name} of {dag_id} does not begin: Airflow's database is too busy")
-
-    def _begun(self, dag_id: str, body: Mapping[str, Any], *, again: bool) -> bool:
         try:
             self.api("POST", f"dags/{quote(dag_id)}/dagRuns", body)
         except AirflowApiError as error:
-            # The request before has begun it, whatever its answer was.
-            if again and error.status == _CONFLICT:
-                return True
-            if _DATABASE_ERROR not in str(error):
+            # A try before has begun it, whatever its answer was.
+            if error.status != _CONFLICT or error.tries == 1:
                 raise
-            return False
-        return True
+        return name
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run.
@@ -241,7 +233,7 @@ class AirflowClient:
         try:
             self.api("POST", "connections", body)
         except AirflowApiError as error:
-            if error.status != 409:
+            if error.status != _CONFLICT:
                 raise
             self.api("PATCH", f"connections/{quote(conn_id)}", body)
 
@@ -256,7 +248,7 @@ class AirflowClient:
         try:
             self.api("POST", "pools", {"name": name, **size})
         except AirflowApiError as error:
-            if error.status != 409:
+            if error.status != _CONFLICT:
                 raise
             self.api("PATCH", f"pools/{quote(name)}", {"pool": name, **size})
 

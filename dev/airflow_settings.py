@@ -11,6 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+#: Seconds that writers of Airflow's SQLite database wait for each other: SQLite's own five are too few.
+_PATIENCE_SECONDS = 60
+#: The same for the API server. Airflow 3.3.2 records a user's request with a blocking commit on its event loop
+#: (``log_action`` in ``api_fastapi/logging/decorators.py``), while a task's request that has begun to write needs the
+#: loop to commit. Both stand still until the record gives up, and everybody who writes waits for them: with the
+#: scheduler's own patience it ended then with "database is locked" (seen on busy machines).
+_API_SERVER_PATIENCE_SECONDS = 5
+
 # The caller's own Airflow, or a proxy for the outside world, must not reach a test.
 FOREIGN_PREFIXES = ("AIRFLOW__", "AIRFLOW_", "_AIRFLOW_", "PYTEST_")
 
@@ -64,18 +72,20 @@ class AirflowSettings:
         self.passwords.touch(mode=0o600)
         self.passwords.write_text(json.dumps({self.username: self.password}) + "\n")
 
-    def environment(self, extra: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, extra: Mapping[str, str], command: str = "") -> dict[str, str]:
         """Return the whole environment of a component.
 
         :param extra: variables that go over all others, for example another ``AIRFLOW__...`` setting
+        :param command: the component as ``airflow`` calls it, 'api-server' for example
         """
         kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
-        options = {f"AIRFLOW__{name}": value for name, value in {**self._where(), **self._how_fast()}.items()}
+        options = {f"AIRFLOW__{name}": value for name, value in {**self._where(command), **self._how_fast()}.items()}
         local = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
         quiet = {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "PYTHONWARNINGS": "ignore"}
         return {**kept, **local, **quiet, "AIRFLOW_HOME": str(self.folder), **options, **extra}
 
-    def _where(self) -> dict[str, str]:
+    def _where(self, command: str) -> dict[str, str]:
+        patience = _API_SERVER_PATIENCE_SECONDS if command == "api-server" else _PATIENCE_SECONDS
         signing = base64.urlsafe_b64encode(self.secret).decode()
         return {
             "API__BASE_URL": self.url,
@@ -92,8 +102,7 @@ class AirflowSettings:
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords),
             "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.username}:admin",
             "DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(self.folder / "bundles"),
-            # Writers wait for each other instead of failing after SQLite's five seconds
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout=60",
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout={patience}",
             "LOGGING__BASE_LOG_FOLDER": str(self.folder / "logs"),
             "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.folder / "logs" / "dag_processor"),
         }

@@ -90,7 +90,7 @@ class LocalAirflow(AirflowClient):
             name: GuardedProcess(
                 name,
                 [sys.executable, "-m", "airflow", *arguments],
-                environment=self.environment,
+                environment=settings.environment(self._extra_environment, arguments[0]),
                 log=settings.folder / "logs" / f"{name}.log",
                 folder=settings.folder,
                 lock=self._lock,

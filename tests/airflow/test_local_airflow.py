@@ -6,7 +6,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +93,23 @@ def test_it_runs_a_mapped_task_and_shows_its_log(airflow: LocalAirflow) -> None:
     )
     assert instances["show", 1]["rendered_map_index"] == "number 2"
     assert "hello 2 good morning" in airflow.task_log("mapped", run_id, "show", 1)
+
+
+def test_the_api_server_still_writes_to_its_database_on_its_event_loop(airflow: LocalAirflow) -> None:
+    """Were it not so, it could wait for other writers as long as they do: see ``dev/airflow_settings.py``."""
+    longest = 0.0
+    with ThreadPoolExecutor(1) as threads:
+        with closing(sqlite3.connect(airflow.settings.database, timeout=60, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            added = threads.submit(airflow.set_pool, "added", 1)
+            while longest < 2 and not added.done():
+                began = time.monotonic()
+                airflow.api("GET", "version")
+                longest = time.monotonic() - began
+            other.execute("ROLLBACK")
+        added.result(60)
+    assert longest >= 2
+    assert airflow.api("GET", "pools/added")["slots"] == 1
 
 
 def test_a_cleared_task_runs_again(airflow: LocalAirflow) -> None:

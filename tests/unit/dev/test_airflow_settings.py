@@ -26,6 +26,14 @@ def test_everything_it_writes_lies_in_its_folder(settings: AirflowSettings) -> N
     assert environment["AIRFLOW__CORE__DAGS_FOLDER"] == str(settings.dags)
 
 
+def test_the_api_server_waits_less_for_other_writers_than_they_for_it(settings: AirflowSettings) -> None:
+    waits = [
+        float(settings.environment({}, command)["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].partition("?timeout=")[2])
+        for command in ("api-server", "scheduler")
+    ]
+    assert waits[0] * 5 <= waits[1]
+
+
 def test_it_listens_on_this_machine_only(settings: AirflowSettings) -> None:
     environment = settings.environment({})
     assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
