@@ -36,17 +36,18 @@ def generate(results: Path, readme_text: str) -> Pages:
     :param readme_text: the README as it is; only what is between its markers changes.
     """
     matrix, small = read(results / "matrix.json"), read(results / "small.json")
-    pages = {"docs/benchmarks.md": _page(results, matrix, small)}
-    if matrix:
-        pages[f"docs/{_PLOT}"] = _plot(Table(matrix["cells"]))
+    plot = _plot(Table(matrix["cells"])) if matrix else None
+    pages = {"docs/benchmarks.md": _page(results, matrix, small, _PLOT if plot else None)}
+    if plot:
+        pages[f"docs/{_PLOT}"] = plot
     pages["README.md"] = readme.with_figures(readme_text, matrix, small)
     return pages
 
 
-def _page(results: Path, matrix: Mapping[str, Any] | None, small: Mapping[str, Any] | None) -> str:
+def _page(results: Path, matrix: Mapping[str, Any] | None, small: Mapping[str, Any] | None, plot: str | None) -> str:
     parts = [sections.INTRODUCTION, _goal_section(matrix, small)]
     if matrix:
-        parts += [method(matrix), *sections.matrix(matrix, _PLOT)]
+        parts += [method(matrix), *sections.matrix(matrix, plot)]
     if small:
         parts.append(sections.small(small))
     if history := read(results / "history.json"):
@@ -64,15 +65,15 @@ def _goal_section(matrix: Mapping[str, Any] | None, small: Mapping[str, Any] | N
     return f"## What is met, and what is not\n\n{met} of {len(found)}.\n\n{table}"
 
 
-def _plot(table: Table) -> str:
+def _plot(table: Table) -> str | None:
+    """Return the plot of growth, or None if no fleet was measured that it shows."""
     series = {}
     ways = {variant: name for variant, name in VARIANTS.items() if variant not in LIMITS}
     for variant, name in ways.items():
         samples = {size: table.sample(_PLOTTED_SCRIPT, size, variant, per_target) for size in _PLOTTED_SIZES}
         series[name] = [(float(size), sample.mean) for size, sample in samples.items() if sample]
-    return line_plot(
-        "Cost of a target, once running: a no-op script", ("databases", "milliseconds for a target"), series
-    )
+    title, labels = "Cost of a target, once running: a no-op script", ("databases", "milliseconds for a target")
+    return line_plot(title, labels, series) if any(series.values()) else None
 
 
 def main() -> int:

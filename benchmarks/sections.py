@@ -22,11 +22,11 @@ edit the page: `python -m benchmarks.page` writes it from the raw data alone. Ea
 deviation; n is how often it was measured, and `-` stands where nothing was."""
 
 
-def matrix(raw: Mapping[str, Any], plot: str) -> list[str]:
+def matrix(raw: Mapping[str, Any], plot: str | None) -> list[str]:
     """Return the sections of the matrix.
 
     :param raw: the matrix.
-    :param plot: the plot's path, as the page links it.
+    :param plot: the plot's path, as the page links it, if there is one.
     """
     table = Table(raw["cells"])
     broken = [f"- {_cell_name(one)}: {one['reason']}" for one in raw["broken"]]
@@ -50,7 +50,8 @@ def matrix(raw: Mapping[str, Any], plot: str) -> list[str]:
             "of the questions whether to stop among them.",
         )
         parts.append(f"## Round trips to the job database\n\n{text}\n\n{round_trip_table(table, script)}")
-    parts.append(f"## Growth\n\n![Milliseconds for a target once running, by the size of the fleet]({plot})")
+    if plot:
+        parts.append(f"## Growth\n\n![Milliseconds for a target once running, by the size of the fleet]({plot})")
     return parts
 
 

@@ -81,6 +81,12 @@ class TestPage:
         page = generate(results, README)["docs/benchmarks.md"]
         assert "- (d) one task a database, in workers, no-op, 100 databases: too slow" in page
 
+    def test_fleets_that_the_plot_does_not_show_make_none(self, results: Path) -> None:
+        write(results, "matrix", matrix(cell("bare", 2.0, size=10), cell("chunks", 4.0, size=10)))
+        made = generate(results, README)
+        assert "## Growth" not in made["docs/benchmarks.md"]
+        assert "docs/images/benchmarks.svg" not in made
+
     def test_no_line_of_prose_is_too_long(self, results: Path) -> None:
         page = generate(results, README)["docs/benchmarks.md"]
         assert [line for line in page.splitlines() if len(line) > 120 and not line.startswith("|")] == []
